@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { sleep, systemClock } from "./clock.js";
+import { virtualClock } from "./testing/virtual-clock.js";
+
+test("sleep() ends with its time, or at once with the signal's reason, and leaves no timer", async () => {
+  const clock = virtualClock();
+  let woke = false;
+  void sleep(clock, 100).then(() => {
+    woke = true;
+  });
+  await clock.advance(99);
+  expect(woke).toBe(false);
+  await clock.advance(1);
+  expect(woke).toBe(true);
+
+  const stop = new AbortController();
+  const reason = new Error("enough");
+  const sleeping = sleep(clock, 100, stop.signal);
+  stop.abort(reason);
+  await expect(sleeping).rejects.toBe(reason);
+  await expect(sleep(clock, 100, stop.signal)).rejects.toBe(reason);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+test("the system clock runs a timer once, unless it is cancelled, and takes any delay", async () => {
+  let ran = 0;
+  const cancelled = systemClock.after(0, () => {
+    ran += 100;
+  });
+  cancelled.cancel();
+  const endless = systemClock.after(Number.MAX_SAFE_INTEGER, () => {
+    ran += 100;
+  });
+  await new Promise<void>((resolve) => {
+    systemClock.after(1, () => {
+      ran += 1;
+      setImmediate(resolve);
+    });
+    setTimeout(() => {}, 50); // the clock's own timers hold no process
+  });
+  endless.cancel();
+  expect(ran).toBe(1);
+});
+
+test("virtual timers run in order of their time and see it", async () => {
+  const clock = virtualClock(1_000);
+  const seen: string[] = [];
+  clock.after(20, () => seen.push(`b@${clock.nowMs()}`));
+  clock.after(10, () => {
+    seen.push(`a@${clock.nowMs()}`);
+    clock.after(5, () => seen.push(`c@${clock.nowMs()}`));
+  });
+  await clock.advance(30);
+  expect(seen).toEqual(["a@10", "c@15", "b@20"]);
+  expect(clock.epochMs()).toBe(1_030);
+});

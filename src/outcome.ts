@@ -1,0 +1,17 @@
+/**
+ * How a call, or one attempt of it, ended.
+ *
+ * `reached` tells what the server may have seen (gRFC A6): `never-sent` left no trace, `refused` came back unprocessed,
+ * `maybe-seen` may have had its effect. `fault` says who is to blame for a failure: only the server's count against it.
+ */
+export interface Outcome {
+  readonly kind: "ok" | "failed" | "cancelled";
+  readonly reached: "never-sent" | "refused" | "maybe-seen";
+  readonly fault?: "server" | "caller" | "overload";
+  /** The transport's name for the failure, e.g. a gRPC status name. */
+  readonly code?: string;
+  /** Milliseconds from the pick to the first byte of the answer. */
+  readonly firstResponseMs?: number;
+  /** How long the server asks to be left alone, in milliseconds; negative means do not try again. */
+  readonly pushbackMs?: number;
+}

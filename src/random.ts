@@ -1,0 +1,28 @@
+/** A source of randomness: each call gives a number in [0, 1). Passed in, so that a seed repeats a run exactly. */
+export type Random = () => number;
+
+/** The process's own source; not for secrets. */
+export const systemRandom: Random = Math.random;
+
+/** A repeatable source: the same 32-bit seed gives the same sequence (mulberry32; period 2^32, ample for picks and jitter). */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A whole number in [0, bound). */
+export function randomInteger(random: Random, bound: number): number {
+  return Math.floor(random() * bound);
+}
+
+/** A positive 63-bit integer, as etcd's lease ids are. */
+export function randomLeaseId(random: Random): bigint {
+  const high = BigInt(randomInteger(random, 2 ** 31));
+  const low = BigInt(randomInteger(random, 2 ** 32));
+  return (high << 32n) | low || 1n;
+}
