@@ -1,0 +1,54 @@
+// What the package's scripts call: makes the clone ready, then runs one thing in this very process, so that signals reach it.
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { etcdBinaries } from "./etcd.mjs";
+import { root, setup } from "./setup.mjs";
+
+const [mode, ...args] = process.argv.slice(2);
+
+const modes = {
+  setup: async () => {},
+  cli: async () => {
+    if (args[0] === "demo" && args.includes("--cluster")) {
+      process.env.ROLLCALL_ETCD = dirname((await etcdBinaries()).etcd);
+    }
+    await become(join(root, "dist/src/cli/main.js"));
+  },
+  "example-server": () => become(join(root, "dist/examples/book/server.js")),
+  test: () => vitest(),
+};
+
+const run = modes[mode];
+if (!run) {
+  process.stderr.write(`run.mjs: "${mode ?? ""}" is not one of ${Object.keys(modes).join(", ")}\n`);
+  process.exit(2);
+}
+await setup();
+try {
+  await run();
+} catch (error) {
+  process.stderr.write(`rollcall: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+}
+
+async function become(program) {
+  process.argv = [process.execPath, program, ...args];
+  await import(pathToFileURL(program).href);
+}
+
+/** vitest decides much by being the main module, so it gets a process of its own. */
+function vitest() {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), "run", ...args], {
+      cwd: root,
+      stdio: "inherit",
+    });
+    for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+    child.once("exit", (code, signal) => {
+      process.exitCode = code ?? 128 + constants.signals[signal];
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,200 @@
+/** Real etcd members on loopback, each with a data directory of its own, stopped by the process that started them. */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { etcdBinaries } from "../../scripts/etcd.mjs";
+
+export interface EtcdOptions {
+  /** Which line of etcd; default: whatever `etcdBinaries()` finds. */
+  readonly version?: "3.4" | "3.5";
+  /** More flags, e.g. `["--auth-token-ttl", "3"]`. */
+  readonly args?: readonly string[];
+  /** Files that make the client port speak TLS, and what etcdctl then needs to speak to it. */
+  readonly tls?: { readonly serverArgs: readonly string[]; readonly clientArgs: readonly string[] };
+}
+
+export interface EtcdMember extends AsyncDisposable {
+  readonly name: string;
+  /** The client address, `127.0.0.1:port`. */
+  readonly endpoint: string;
+  /** Runs etcdctl against this member and gives its stdout; rejects with its stderr. */
+  etcdctl(...args: readonly string[]): Promise<string>;
+  /** Stops answering, with every connection left open (SIGSTOP). */
+  pause(): void;
+  resume(): void;
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Starts again on the same ports, with its data unless `wipe` is set. Resolves when it serves. */
+  restart(options?: { readonly wipe?: boolean }): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface EtcdCluster extends AsyncDisposable {
+  readonly members: readonly EtcdMember[];
+  readonly endpoints: readonly string[];
+  etcdctl(...args: readonly string[]): Promise<string>;
+  stop(): Promise<void>;
+}
+
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+// A test process that is killed outright cannot clean up; the kernel then does.
+const diesWithParent = existsSync("/usr/bin/setpriv") ? ["/usr/bin/setpriv", "--pdeathsig", "KILL"] : [];
+
+export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdMember> {
+  const [member] = (await startCluster(1, options)).members;
+  if (!member) throw new Error("a cluster of one has a member");
+  return member;
+}
+
+export async function startCluster(size: number, options: EtcdOptions = {}): Promise<EtcdCluster> {
+  const binaries = await etcdBinaries(options.version);
+  const ports = await freePorts(size * 2);
+  const scheme = options.tls ? "https" : "http";
+  const names = Array.from({ length: size }, (_, index) => `member-${index + 1}`);
+  const peerUrl = (index: number) => `http://127.0.0.1:${ports[index * 2 + 1]}`;
+  const initialCluster = names.map((name, index) => `${name}=${peerUrl(index)}`).join(",");
+
+  const members = await Promise.all(
+    names.map(async (name, index) => {
+      const endpoint = `127.0.0.1:${ports[index * 2]}`;
+      const dataDir = await mkdtemp(join(tmpdir(), "rollcall-etcd-"));
+      const flags = {
+        name,
+        "data-dir": join(dataDir, "data"),
+        "listen-client-urls": `${scheme}://${endpoint}`,
+        "advertise-client-urls": `${scheme}://${endpoint}`,
+        "listen-peer-urls": peerUrl(index),
+        "initial-advertise-peer-urls": peerUrl(index),
+        "initial-cluster": initialCluster,
+        "initial-cluster-state": "new",
+        "initial-cluster-token": `rollcall-${ports[0]}`,
+      };
+      return member({
+        name,
+        endpoint,
+        dataDir,
+        binaries,
+        serverArgs: [
+          ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]),
+          ...(options.tls?.serverArgs ?? []),
+          ...(options.args ?? []),
+        ],
+        clientArgs: [`--endpoints=${scheme}://${endpoint}`, ...(options.tls?.clientArgs ?? [])],
+      });
+    }),
+  );
+  const stop = async () => {
+    await Promise.all(members.map((each) => each.stop()));
+  };
+  try {
+    await Promise.all(members.map((each) => each.restart()));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const endpoints = members.map((each) => each.endpoint);
+  return {
+    members,
+    endpoints,
+    etcdctl: (...args) =>
+      etcdctl(binaries.etcdctl, [
+        `--endpoints=${endpoints.map((endpoint) => `${scheme}://${endpoint}`).join(",")}`,
+        ...(options.tls?.clientArgs ?? []),
+        ...args,
+      ]),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+interface MemberPlan {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly dataDir: string;
+  readonly binaries: { readonly etcd: string; readonly etcdctl: string };
+  readonly serverArgs: readonly string[];
+  readonly clientArgs: readonly string[];
+}
+
+function member(plan: MemberPlan): EtcdMember {
+  let child: ChildProcess | undefined;
+
+  const kill = async (signal: NodeJS.Signals = "SIGKILL") => {
+    const dying = child;
+    child = undefined;
+    if (!dying || dying.exitCode !== null || dying.signalCode !== null) return;
+    const exited = once(dying, "exit");
+    dying.kill(signal);
+    if (signal !== "SIGKILL") dying.kill("SIGCONT");
+    await exited;
+  };
+  const stop = async () => {
+    await kill();
+    await rm(plan.dataDir, { recursive: true, force: true });
+  };
+
+  return {
+    name: plan.name,
+    endpoint: plan.endpoint,
+    etcdctl: (...args) => etcdctl(plan.binaries.etcdctl, [...plan.clientArgs, ...args]),
+    pause: () => void child?.kill("SIGSTOP"),
+    resume: () => void child?.kill("SIGCONT"),
+    kill,
+    async restart(options = {}) {
+      await kill();
+      if (options.wipe) await rm(join(plan.dataDir, "data"), { recursive: true, force: true });
+      child = await serving(plan);
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** Starts a member and waits for its own word that it serves; what it printed is in the error when it does not. */
+async function serving(plan: MemberPlan): Promise<ChildProcess> {
+  const [command = "", ...args] = [...diesWithParent, plan.binaries.etcd, ...plan.serverArgs];
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"], env: { PATH: process.env.PATH } });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  let log = "";
+  await new Promise<void>((resolve, reject) => {
+    child.stderr?.on("data", (chunk: Buffer) => {
+      log = (log + chunk.toString()).slice(-20_000);
+      if (log.includes("ready to serve client requests")) resolve();
+    });
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`etcd ${plan.name} ended with ${code}:\n${log}`)));
+  });
+  return child;
+}
+
+async function etcdctl(binary: string, args: readonly string[]): Promise<string> {
+  // etcdctl's own 5 s are short for an election on a busy machine.
+  const { stdout } = await promisify(execFile)(binary, ["--command-timeout=30s", ...args], {
+    env: { PATH: process.env.PATH, ETCDCTL_API: "3" },
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return stdout;
+}
+
+/** Ports that were free a moment ago, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, "127.0.0.1");
+      await once(server, "listening");
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port); // a TCP server's address has a port
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  return ports;
+}
