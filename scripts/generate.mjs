@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { root, setup } from "./setup.mjs";
+import { root, setupPackages } from "./setup.mjs";
 
 const protos = [
   "src/registry/etcd/proto/etcd.proto",
@@ -13,7 +13,7 @@ const protos = [
 ];
 const check = process.argv.includes("--check");
 
-await setup();
+await setupPackages();
 for (const proto of protos) {
   const folder = proto.slice(0, proto.lastIndexOf("/"));
   if (check) {

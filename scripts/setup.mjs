@@ -13,11 +13,13 @@ const lock = join(root, ".cache", "setup.lock");
 
 /** Installs and builds what is missing or out of date; says so on stderr only, since stdout may be somebody's NDJSON. */
 export async function setup() {
-  if (installed() && built()) return;
-  await locked(() => {
-    if (!installed()) install();
-    if (!built()) build();
-  });
+  await setupPackages();
+  if (!built()) await locked(() => built() || build());
+}
+
+/** Only the npm packages, for what needs no build. */
+export async function setupPackages() {
+  if (!installed()) await locked(() => installed() || install());
 }
 
 /** Compiles src, examples and bench into dist. */
