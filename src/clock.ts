@@ -9,8 +9,8 @@ export interface Clock {
   nowMs(): number;
   /** Wall-clock milliseconds since the Unix epoch, for people to read and for nothing else. */
   epochMs(): number;
-  /** Runs `callback` once after `delayMs` (0 or more). Such a timer never keeps the process alive. */
-  after(delayMs: number, callback: () => void): Timer;
+  /** Runs `callback` once after `delayMs` (0 or more). Such a timer does not keep the process alive, unless `hold` is set. */
+  after(delayMs: number, callback: () => void, options?: { readonly hold?: boolean }): Timer;
 }
 
 export interface Timer {
@@ -25,9 +25,9 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   epochMs: () => Date.now(),
-  after(delayMs, callback) {
+  after(delayMs, callback, options) {
     const timeout = setTimeout(callback, Math.min(delayMs, LONGEST_TIMER_MS));
-    timeout.unref();
+    if (!options?.hold) timeout.unref();
     return { cancel: () => clearTimeout(timeout) };
   },
 };

@@ -15,3 +15,9 @@ export interface Outcome {
   /** How long the server asks to be left alone, in milliseconds; negative means do not try again. */
   readonly pushbackMs?: number;
 }
+
+/** Given up by the caller, or because another attempt was faster: nobody's fault, and no measure of anything. */
+export const cancelled: Outcome = { kind: "cancelled", reached: "maybe-seen" };
+
+/** No answer within the time that the attempt had. */
+export const timedOut: Outcome = { kind: "failed", reached: "maybe-seen", fault: "server", code: "DEADLINE_EXCEEDED" };

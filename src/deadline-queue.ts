@@ -1,0 +1,110 @@
+/**
+ * Deadlines without a timer each.
+ *
+ * Nearly every deadline is met, so what counts is the cost of one that never comes due. A binary heap whose entries know
+ * their place costs a comparison or two to enter and to leave; one timer waits for the earliest, and is left to run when
+ * that entry leaves: it then finds out what is next.
+ */
+import type { Clock, Timer } from "./clock.js";
+import { RollcallError } from "./errors.js";
+
+/** Something with a deadline. While it is queued, `queuePosition` belongs to the queue and `dueMs` stands still. */
+export interface Deadline {
+  readonly dueMs: number;
+  /** -1 while it is not queued. */
+  queuePosition: number;
+  /** Runs once, when it is no longer queued. */
+  due(): void;
+}
+
+/** When `timeoutMs` from `nowMs` will have passed; no timeout is `Infinity`. */
+export function deadlineAfter(nowMs: number, timeoutMs: number | undefined): number {
+  if (timeoutMs === undefined) return Number.POSITIVE_INFINITY;
+  if (timeoutMs >= 0) return nowMs + timeoutMs;
+  throw new RollcallError("INVALID_ARGUMENT", `a timeout must be a number of milliseconds from 0 on, not ${timeoutMs}`);
+}
+
+export class DeadlineQueue {
+  readonly #clock: Clock;
+  readonly #heap: Deadline[] = [];
+  #timer: Timer | undefined;
+  #timerMs = Number.POSITIVE_INFINITY;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Queues `entry`; one that is due at `Infinity` is left out. */
+  add(entry: Deadline): void {
+    if (entry.dueMs === Number.POSITIVE_INFINITY) return;
+    this.#heap.push(entry);
+    this.#rise(entry, this.#heap.length - 1);
+    if (entry.dueMs < this.#timerMs) this.#arm(entry.dueMs);
+  }
+
+  /** Does nothing when it is not queued. */
+  remove(entry: Deadline): void {
+    const position = entry.queuePosition;
+    if (position < 0) return;
+    entry.queuePosition = -1;
+    const last = this.#heap.pop();
+    if (last === undefined || last === entry) return;
+    this.#rise(last, position);
+    this.#sink(last, last.queuePosition);
+  }
+
+  #arm(dueMs: number): void {
+    this.#timer?.cancel();
+    this.#timerMs = dueMs;
+    this.#timer = this.#clock.after(Math.max(0, dueMs - this.#clock.nowMs()), () => this.#expire());
+  }
+
+  #expire(): void {
+    this.#timer = undefined;
+    this.#timerMs = Number.POSITIVE_INFINITY;
+    const nowMs = this.#clock.nowMs();
+    for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
+      if (first.dueMs > nowMs) {
+        this.#arm(first.dueMs);
+        break;
+      }
+      this.remove(first);
+      first.due();
+    }
+  }
+
+  /** Puts `entry` at `position` or, as long as its parent is due later, above it. */
+  #rise(entry: Deadline, position: number): void {
+    let place = position;
+    while (place > 0) {
+      const above = (place - 1) >> 1;
+      const parent = this.#heap[above];
+      if (parent === undefined || parent.dueMs <= entry.dueMs) break;
+      this.#place(parent, place);
+      place = above;
+    }
+    this.#place(entry, place);
+  }
+
+  #sink(entry: Deadline, position: number): void {
+    let place = position;
+    for (;;) {
+      let below = 2 * place + 1;
+      let child = this.#heap[below];
+      const sibling = this.#heap[below + 1];
+      if (child !== undefined && sibling !== undefined && sibling.dueMs < child.dueMs) {
+        child = sibling;
+        below += 1;
+      }
+      if (child === undefined || child.dueMs >= entry.dueMs) break;
+      this.#place(child, place);
+      place = below;
+    }
+    this.#place(entry, place);
+  }
+
+  #place(entry: Deadline, position: number): void {
+    this.#heap[position] = entry;
+    entry.queuePosition = position;
+  }
+}
