@@ -1,0 +1,164 @@
+/** The members as one thing that answers: requests in wire form go to whichever member can take them. */
+import { status } from "@grpc/grpc-js";
+import { toError } from "../../errors.js";
+import { type CallScope, callScope } from "./call-scope.js";
+import type { ClientPlan } from "./client-options.js";
+import type { Connection, WireRequest } from "./connection.js";
+import { closedError, EtcdError } from "./etcd-error.js";
+import { failover } from "./failover.js";
+import { localAddressTo } from "./local-address.js";
+import { Member, type Purpose } from "./member.js";
+import { type Members, members } from "./members.js";
+
+/** One operation for one caller, over however many members and tries. */
+export interface Effort {
+  /** Aborts with an `EtcdError` when time is up, the caller cancels or the client closes. */
+  readonly signal: AbortSignal;
+  /** The last fault of each member, for the error of an operation that ran out of time. */
+  readonly faults: Map<string, string>;
+  /** What one member may take of the time before another is tried beside it. */
+  readonly shareMs: number;
+}
+
+/** Far more than an answer takes, little enough to wait for; less where the deadline leaves less for each member. */
+const longestShareMs = 1_500;
+
+export interface Link {
+  readonly member: Member;
+  readonly connection: Connection;
+}
+
+export class Cluster {
+  readonly #plan: ClientPlan;
+  readonly #members: Members<Member>;
+  readonly #scopes = new Set<CallScope>();
+  #closed = false;
+
+  constructor(plan: ClientPlan) {
+    this.#plan = plan;
+    this.#members = members(
+      plan.targets.map((target) => new Member(target, plan.connection)),
+      plan.random,
+    );
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The `host:port` that is tried first. */
+  get preferred(): string {
+    return this.#members.inOrder[0]?.target ?? "";
+  }
+
+  /** Gives `operation` the time and the signal of its caller. */
+  async effort<T>(
+    options: { readonly timeoutMs?: number; readonly signal?: AbortSignal },
+    operation: (effort: Effort) => Promise<T>,
+  ): Promise<T> {
+    if (this.#closed) throw closedError();
+    const timeoutMs = options.timeoutMs ?? this.#plan.timeoutMs;
+    const faults = new Map<string, string>();
+    using scope = callScope(this.#plan.clock, timeoutMs, () => timeoutError(timeoutMs, faults), options.signal);
+    this.#scopes.add(scope);
+    try {
+      const shareMs = Math.min(longestShareMs, timeoutMs / (this.#members.inOrder.length + 1));
+      return await operation({ signal: scope.signal, faults, shareMs });
+    } finally {
+      this.#scopes.delete(scope);
+    }
+  }
+
+  /** Sends until a member answers: it may be done twice. */
+  send(request: WireRequest, effort: Effort): Promise<Buffer> {
+    return this.#failover("unary", Number.POSITIVE_INFINITY, effort, async (member, signal) => {
+      const connection = member.connection("unary");
+      await connection.ready;
+      return connection.unary(request, signal);
+    });
+  }
+
+  /** Sends once, on a connection that is known to stand; until then nothing has left. */
+  async sendOnce(request: WireRequest, effort: Effort): Promise<Buffer> {
+    for (;;) {
+      const { member, connection } = await this.connect("unary", Number.POSITIVE_INFINITY, effort);
+      if (!connection.usable) continue; // it broke between then and now
+      try {
+        return await connection.unary(request, effort.signal);
+      } catch (error) {
+        if (isFault(error)) {
+          member.distrust("unary");
+          this.blame(member, error.message);
+        }
+        throw error;
+      }
+    }
+  }
+
+  /** A connection that stands, to the first member that has one; each is tried `rounds` times. */
+  connect(purpose: Purpose, rounds: number, effort: Effort): Promise<Link> {
+    return this.#failover(purpose, rounds, effort, async (member) => {
+      const connection = member.connection(purpose);
+      await connection.ready;
+      return { member, connection };
+    });
+  }
+
+  localAddress(effort: Effort): Promise<string> {
+    const { clock, connection } = this.#plan;
+    return this.#failover("unary", Number.POSITIVE_INFINITY, effort, ({ target }, signal) =>
+      localAddressTo(target, connection.dialTimeoutMs, clock, signal).catch((error: unknown) => {
+        throw new EtcdError("unavailable", status.UNAVAILABLE, `${target}: ${toError(error).message}`);
+      }),
+    );
+  }
+
+  /** The member is at fault: others come first from now on. */
+  blame(member: Member, reason: string): void {
+    this.#members.demote(member);
+    this.#plan.logger.info(`etcd member put last: ${reason}`);
+  }
+
+  /** Fails every effort and call with `CLOSED`, and closes all connections. */
+  close(): void {
+    const error = closedError();
+    this.#closed = true;
+    for (const scope of [...this.#scopes]) scope.end(error);
+    for (const member of this.#members.inOrder) member.close(error);
+  }
+
+  #failover<T>(
+    purpose: Purpose,
+    rounds: number,
+    { signal, faults, shareMs }: Effort,
+    attempt: (member: Member, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { clock, random } = this.#plan;
+    return failover({
+      members: this.#members,
+      attempt,
+      shareMs,
+      rounds,
+      clock,
+      random,
+      signal,
+      onFault: (member, fault) => {
+        if (fault === "slow") member.distrust(purpose);
+        const reason = fault === "slow" ? `${member.target}: no answer yet` : fault.message;
+        faults.set(member.target, reason);
+        this.#plan.logger.info(`etcd member put last: ${reason}`);
+      },
+    });
+  }
+}
+
+/** Whether the member, and not the request, is to blame. */
+export function isFault(error: unknown): error is EtcdError {
+  return error instanceof EtcdError && (error.kind === "unavailable" || error.kind === "timeout");
+}
+
+function timeoutError(timeoutMs: number, faults: ReadonlyMap<string, string>): EtcdError {
+  const reasons = faults.size > 0 ? `: ${[...faults.values()].join("; ")}` : "";
+  const message = `no etcd member answered within ${timeoutMs} ms${reasons}`;
+  return new EtcdError("timeout", status.DEADLINE_EXCEEDED, message);
+}

@@ -1,0 +1,26 @@
+/** Why there is no connection, in words that help, from grpc-js's account of it. */
+
+/** `details` of a call that failed for want of a connection. */
+export function dialFailure(details: string): string {
+  const reason = details
+    .replace(/^No connection established\. Last error: (Error: )?/, "")
+    .replace(/ Resolution note:.*$/s, "")
+    .replace(/\s*\(\d{4}-\d\d-\d\dT[\d:.]+Z\)\.?/, "")
+    .replace(/^[0-9A-F]+:error:[0-9A-F]+:SSL routines:[^:]*:([^:]*):.*$/s, "$1")
+    .replace(/\.$/, "");
+  return `${reason}${remedies.find(([symptom]) => symptom.test(reason))?.[1] ?? ""}`;
+}
+
+const remedies: ReadonlyArray<readonly [symptom: RegExp, remedy: string]> = [
+  [
+    /wrong version number|packet length too long|before secure TLS connection/,
+    " (the member speaks no TLS: leave out `tls` and https://)",
+  ],
+  [
+    /alert (certificate|bad certificate|handshake)/,
+    " (the member asks for a client certificate: give `tls.cert` and `tls.key`)",
+  ],
+  [/not in the cert's list|altnames/, " (give the name in its certificate as `tls.serverName`)"],
+  [/^Failed to connect$/, " (it takes connections and closes them: if it wants TLS, give `tls` or write https://)"],
+  [/certificate/, " (give the authority that signed it as `tls.ca`)"],
+];

@@ -1,0 +1,76 @@
+/** A TCP proxy whose network can fail: what a client sees of a member behind a bad switch, without touching the member. */
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+
+/**
+ * - `pass`: bytes go through.
+ * - `black-hole`: connections are accepted and stay open, and nothing comes through either way until the mode ends.
+ * - `refuse`: connections are cut and new ones refused.
+ */
+export type ProxyMode = "pass" | "black-hole" | "refuse";
+
+export interface TcpProxy extends AsyncDisposable {
+  /** `127.0.0.1:port`; the same for the proxy's whole life. */
+  readonly endpoint: string;
+  /** How many connections were accepted so far. */
+  readonly accepted: number;
+  /** Resolves when the mode holds. */
+  set(mode: ProxyMode): Promise<void>;
+  /** Resets every connection; new ones are accepted as the mode says. */
+  cut(): void;
+  stop(): Promise<void>;
+}
+
+/** Starts to pass connections on to `target` (`host:port`). */
+export async function startTcpProxy(target: string): Promise<TcpProxy> {
+  const [host = "", port = ""] = target.split(":");
+  const sockets = new Set<Socket>();
+  let mode: ProxyMode = "pass";
+  let accepted = 0;
+
+  const track = (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => {});
+  };
+  const apply = (socket: Socket) => (mode === "black-hole" ? socket.pause() : socket.resume());
+  const server = createServer((client) => {
+    accepted += 1;
+    const upstream = connect(Number(port), host);
+    track(client);
+    track(upstream);
+    client.on("data", (bytes) => upstream.write(bytes)).on("close", () => upstream.destroy());
+    upstream.on("data", (bytes) => client.write(bytes)).on("close", () => client.destroy());
+    apply(client);
+    apply(upstream);
+  });
+  const listen = async (atPort: number) => {
+    server.listen(atPort, "127.0.0.1");
+    await once(server, "listening");
+  };
+  const cut = () => {
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
+  const stop = async () => {
+    cut();
+    if (server.listening) await once(server.close(), "close");
+  };
+
+  await listen(0);
+  const ownPort = (server.address() as AddressInfo).port; // a TCP server's address is never a string
+  return {
+    endpoint: `127.0.0.1:${ownPort}`,
+    get accepted() {
+      return accepted;
+    },
+    async set(next) {
+      mode = next;
+      for (const socket of sockets) apply(socket);
+      if (next === "refuse") await stop();
+      else if (!server.listening) await listen(ownPort);
+    },
+    cut,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
