@@ -1,0 +1,139 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import type { Position } from "./position.js";
+import { transition, type WatchEffect, type WatchEvent, type WatchState } from "./watch-machine.js";
+
+const position: Position = { clusterId: 7n, raftTerm: 3n, revision: 100n, epoch: 0 };
+const listing = { kind: "listing", failures: 0 } as const;
+const opening = { kind: "opening", position, failures: 0 } as const;
+const confirming = { kind: "confirming", position, failures: 0 } as const;
+const watching = { kind: "watching", position, failures: 2 } as const;
+
+const states: readonly WatchState[] = [
+  { kind: "idle" },
+  listing,
+  { ...listing, position },
+  opening,
+  watching,
+  confirming,
+  { kind: "waiting", next: listing },
+  { kind: "waiting", next: opening },
+  { kind: "waiting", next: confirming },
+  { kind: "closed" },
+];
+
+/** Every event, under the name that the table gives it. */
+const events: Readonly<Record<string, readonly WatchEvent[]>> = {
+  start: [{ kind: "start" }],
+  listed: [
+    { kind: "listed", header: position, entries: [] },
+    { kind: "listed", header: { ...position, revision: 1n }, entries: [] },
+  ],
+  failed: [{ kind: "failed" }],
+  created: [
+    { kind: "created", header: position },
+    { kind: "created", header: { clusterId: 7n, raftTerm: 4n, revision: 200n } },
+  ],
+  "created (behind)": behind().map((header) => ({ kind: "created", header })),
+  overdue: [{ kind: "overdue" }],
+  changed: [{ kind: "changed", changes: [{ key: "k", modRevision: 101n }] }],
+  progress: [
+    { kind: "progress", revision: 101n },
+    { kind: "progress", revision: 99n },
+  ],
+  settled: [{ kind: "settled" }],
+  "progress-due": [{ kind: "progress-due" }],
+  compacted: [{ kind: "compacted" }],
+  refused: [{ kind: "refused" }],
+  ended: [{ kind: "ended" }],
+  confirmed: [{ kind: "confirmed", header: position }],
+  "confirmed (rebuilt)": behind().map((header) => ({ kind: "confirmed", header })),
+  retry: [{ kind: "retry" }],
+  silence: [{ kind: "silence" }],
+  close: [{ kind: "close" }],
+};
+
+function behind() {
+  return [
+    { ...position, clusterId: 8n },
+    { ...position, raftTerm: 2n },
+    { ...position, revision: 99n },
+  ];
+}
+
+describe("the watch machine", () => {
+  it("makes exactly the transitions that its module comment draws", () => {
+    const made = new Set<string>();
+    for (const state of states) {
+      for (const [name, samples] of Object.entries(events)) {
+        for (const event of samples) {
+          const step = transition(state, event);
+          if (step.state === state && step.effects.length === 0) continue;
+          made.add(row(state.kind, name, step.state.kind, step.effects.map((effect) => effect.kind).join(", ")));
+        }
+      }
+    }
+    expect([...made].sort()).toEqual(drawnRows().sort());
+  });
+
+  it("resumes after the last event, whatever revision the created response carried", () => {
+    const created = transition(opening, { kind: "created", header: { ...position, revision: 2_500n } });
+    const ended = transition(created.state, { kind: "ended" });
+    expect(transition(ended.state, { kind: "retry" }).effects).toEqual([{ kind: "open", startRevision: 101n }]);
+  });
+
+  it("resumes after the last of several events", () => {
+    const changes = [101n, 105n].map((modRevision) => ({ key: `k${modRevision}`, modRevision }));
+    const changed = transition(watching, { kind: "changed", changes });
+    expect(changed.effects).toEqual([{ kind: "apply", changes, revision: 105n }]);
+    const ended = transition(changed.state, { kind: "ended" });
+    expect(transition(ended.state, { kind: "retry" }).effects).toEqual([{ kind: "open", startRevision: 106n }]);
+  });
+
+  it("lets a progress report move the position forwards and never back", () => {
+    const revisionAfter = (revision: bigint) => {
+      const { state } = transition(watching, { kind: "progress", revision });
+      return state.kind === "watching" ? state.position.revision : undefined;
+    };
+    expect(revisionAfter(150n)).toBe(150n);
+    expect(revisionAfter(50n)).toBe(100n);
+  });
+
+  it("begins a new epoch when a list comes from another history, and only then", () => {
+    const epochs = [position, { ...position, revision: 500n, raftTerm: 9n }, ...behind()].map((header) => {
+      const { state } = transition({ ...listing, position }, { kind: "listed", header, entries: [] });
+      return state.kind === "opening" ? state.position.epoch : undefined;
+    });
+    expect(epochs).toEqual([0, 0, 1, 1, 1]);
+  });
+
+  it("waits longer with each failure in a row, and starts anew once a watch has settled", () => {
+    let state: WatchState = listing;
+    const failures = Array.from({ length: 3 }, () => {
+      const waiting = transition(state, { kind: "failed" });
+      state = transition(waiting.state, { kind: "retry" }).state;
+      return failuresOf(waiting.effects);
+    });
+    expect(failures).toEqual([1, 2, 3]);
+
+    expect(failuresOf(transition(watching, { kind: "ended" }).effects)).toBe(3);
+    const settled = transition(watching, { kind: "settled" });
+    expect(failuresOf(transition(settled.state, { kind: "ended" }).effects)).toBe(1);
+  });
+});
+
+function failuresOf(effects: readonly WatchEffect[]): number | undefined {
+  return effects.flatMap((effect) => (effect.kind === "retry" ? [effect.failures] : []))[0];
+}
+
+function row(...cells: readonly string[]): string {
+  return cells.join(" | ");
+}
+
+function drawnRows(): string[] {
+  const source = readFileSync(new URL("./watch-machine.ts", import.meta.url), "utf8");
+  const rows = [...source.matchAll(/^ \* \|(.*)\|$/gm)].map(([, cells = ""]) =>
+    row(...cells.split("|").map((cell) => cell.trim())),
+  );
+  return rows.slice(2); // the heading and its rule
+}
