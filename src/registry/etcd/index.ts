@@ -1,0 +1,18 @@
+/** `rollcall/etcd`: the registry in etcd, and the layouts that it writes and reads. */
+
+// Every user
+export { type GoKitLayoutOptions, goKitLayout } from "../layouts/go-kit.js";
+// For layouts of one's own, and for programs that talk to etcd themselves
+export type { KeyValue, Layout } from "../layouts/layout.js";
+export {
+  type EtcdCallOptions,
+  type EtcdClient,
+  type EtcdClientOptions,
+  type EtcdStream,
+  type EtcdStreamObserver,
+  type EtcdStreamOptions,
+  type EtcdTlsOptions,
+  etcdClient,
+} from "./client.js";
+export { EtcdError, type EtcdErrorKind } from "./etcd-error.js";
+export { type EtcdOptions, etcd } from "./registry.js";

@@ -1,0 +1,124 @@
+/** Puts the parts of the etcd registry together: one client, one stream for all leases, one watch per service. */
+import { systemClock } from "../../clock.js";
+import { RollcallError } from "../../errors.js";
+import { resolveLogger } from "../../logger.js";
+import { systemRandom } from "../../random.js";
+import { checkService } from "../announcement.js";
+import { goKitLayout } from "../layouts/go-kit.js";
+import type { Layout } from "../layouts/layout.js";
+import type { Registry } from "../registry.js";
+import { type EtcdClientOptions, etcdClient } from "./client.js";
+import { etcdInstancers } from "./instancers.js";
+import { LeaseKeeper } from "./lease-keeper.js";
+import { EtcdRegistration } from "./registration.js";
+
+const defaults = {
+  // Long enough for an election or a restart of etcd, short enough that a dead instance is soon gone; go-kit's too.
+  ttlMs: 10_000,
+  registerTimeoutMs: 10_000,
+};
+
+export interface EtcdOptions extends EtcdClientOptions {
+  /** What stands before the service's name in every key; default `/services/`. Not together with `layout`. */
+  readonly prefix?: string;
+  /** How instances are written; default `goKitLayout()`: the key `/services/book/host:port`, the value `host:port`. */
+  readonly layout?: Layout;
+  /**
+   * How long etcd keeps an instance that it no longer hears of; default 10,000 ms. Rounded up to whole seconds; etcd raises
+   * what is below one and a half of its election timeouts (2 s at its defaults).
+   */
+  readonly ttlMs?: number;
+}
+
+/** A registry in etcd. It connects with the first use; `close()` deregisters what it registered and ends its watches. */
+export function etcd(options: EtcdOptions): Registry {
+  const {
+    prefix,
+    layout = goKitLayout(prefix === undefined ? {} : { prefix }),
+    ttlMs,
+    ...clientOptions
+  } = checked(options);
+  const parts = {
+    client: etcdClient(clientOptions),
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+    logger: resolveLogger(options.logger),
+    layout,
+    ttlMs: ttlMs ?? defaults.ttlMs,
+  };
+  const { client } = parts;
+  const environment = { ...parts, keeper: new LeaseKeeper(parts) };
+  const instancers = etcdInstancers(parts);
+  const registrations = new Set<EtcdRegistration>();
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= (async () => {
+      await Promise.all([...registrations].map((registration) => registration.close()));
+      await instancers.close();
+      await client.close();
+    })();
+    return closing;
+  };
+
+  return {
+    async register(service, instance, { signal, timeoutMs = defaults.registerTimeoutMs } = {}) {
+      if (closing) throw closedError();
+      checkService(service);
+      if (!(timeoutMs > 0)) throw invalid(`\`timeoutMs\` is ${timeoutMs}: give milliseconds, more than 0`);
+      const registration = new EtcdRegistration(environment, service, instance, () =>
+        registrations.delete(registration),
+      );
+      registrations.add(registration);
+      await registration.start({ timeoutMs, ...(signal && { signal }) });
+      return registration;
+    },
+    instancer(service) {
+      if (closing) throw closedError();
+      checkService(service);
+      return instancers.open(service);
+    },
+    localAddress: (signal) => client.localAddress(signal),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+const known: Readonly<Record<keyof EtcdOptions, true>> = {
+  endpoints: true,
+  tls: true,
+  user: true,
+  password: true,
+  dialTimeoutMs: true,
+  keepAliveMs: true,
+  timeoutMs: true,
+  clock: true,
+  random: true,
+  logger: true,
+  prefix: true,
+  layout: true,
+  ttlMs: true,
+};
+
+/** Refuses what would have no effect; the client checks its own options. */
+function checked(options: EtcdOptions): EtcdOptions {
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(known, name))
+      throw invalid(`etcd() has no option \`${name}\`; it has ${Object.keys(known).join(", ")}`);
+  }
+  const { prefix, layout, ttlMs } = options;
+  if (prefix !== undefined && layout !== undefined) {
+    throw invalid("`prefix` has no effect beside `layout`: give the prefix to the layout");
+  }
+  if (ttlMs !== undefined && !(Number.isFinite(ttlMs) && ttlMs > 0)) {
+    throw invalid(`\`ttlMs\` is ${ttlMs}: give milliseconds, more than 0`);
+  }
+  return options;
+}
+
+function invalid(message: string): RollcallError {
+  return new RollcallError("INVALID_ARGUMENT", message);
+}
+
+function closedError(): RollcallError {
+  return new RollcallError("CLOSED", "the registry is closed");
+}
