@@ -1,0 +1,125 @@
+/**
+ * A pick is synchronous: a strategy's picker is a snapshot of the set and never waits. Waiting, for the first endpoints or
+ * for a connection in the making, happens here and only while there is nothing to pick.
+ */
+import type { Call, CallContext, CallOptions } from "../call/call.js";
+import { type Clock, systemClock } from "../clock.js";
+import { DeadlineQueue } from "../deadline-queue.js";
+import type { Endpointer } from "../endpoints/endpoint.js";
+import { RollcallError } from "../errors.js";
+import { firstMatch } from "../live.js";
+import { type Random, systemRandom } from "../random.js";
+import { Attempt } from "./attempt.js";
+import type { Balancer, Pick, PickRequest } from "./balancer.js";
+import { Candidates, type EndpointCandidate } from "./candidates.js";
+import { EndpointPick } from "./endpoint-pick.js";
+import type { Metric } from "./meter.js";
+import { nothingToPick } from "./nothing-to-pick.js";
+import type { PickDesk } from "./pick-desk.js";
+import { PickWait } from "./pick-wait.js";
+import type { Distributor, PickContext, Picker, Strategy } from "./strategy.js";
+import { WaitingRoom } from "./waiting-room.js";
+
+export interface BalancerOptions {
+  /** How endpoints are measured, for strategies that ask for a cost; absent: every cost is 0. */
+  readonly metric?: Metric | undefined;
+  /**
+   * What a call does while the set is empty: `wait` for an endpoint until its deadline (the default; gRPC's wait-for-ready),
+   * or `fail` at once.
+   */
+  readonly whenEmpty?: "wait" | "fail" | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+}
+
+const DEFAULTS = { whenEmpty: "wait" } as const;
+const NO_OPTIONS: CallOptions = {};
+
+/** Balances over `endpointer`, which it does not close. */
+export function balance<C>(endpointer: Endpointer<C>, strategy: Strategy, options: BalancerOptions = {}): Balancer<C> {
+  return new EndpointBalancer(endpointer, strategy, options);
+}
+
+class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
+  readonly clock: Clock;
+  readonly deadlines: DeadlineQueue;
+  readonly measures: boolean;
+  readonly call: Call<C>;
+  readonly #endpointer: Endpointer<C>;
+  readonly #whenEmpty: "wait" | "fail";
+  readonly #candidates: Candidates<C>;
+  readonly #distribute: Distributor;
+  readonly #waiting: WaitingRoom;
+  readonly #subscription: Disposable;
+  readonly #closing = new AbortController();
+  #picker: Picker<EndpointCandidate<C>> = () => undefined;
+
+  constructor(endpointer: Endpointer<C>, strategy: Strategy, options: BalancerOptions) {
+    this.clock = options.clock ?? systemClock;
+    this.deadlines = new DeadlineQueue(this.clock);
+    this.measures = options.metric !== undefined;
+    this.#endpointer = endpointer;
+    this.#whenEmpty = options.whenEmpty ?? DEFAULTS.whenEmpty;
+    this.#candidates = new Candidates(options.metric, this.clock);
+    this.#distribute = strategy({ clock: this.clock, random: options.random ?? systemRandom });
+    this.#waiting = new WaitingRoom(endpointer, this.clock);
+    this.#subscription = endpointer.subscribe((endpoints) => {
+      this.#picker = this.#distribute(this.#candidates.replace(endpoints));
+    });
+    this.call = <R>(operation: (client: C, context: CallContext) => Promise<R>, callOptions?: CallOptions) =>
+      new Promise<R>((resolve, reject) => {
+        new Attempt(this, operation, callOptions ?? NO_OPTIONS, resolve, reject).start();
+      });
+  }
+
+  pick(request: PickRequest = {}): Pick<C> | Promise<Pick<C>> {
+    const pick = request.signal?.aborted ? undefined : this.tryPick(request);
+    return pick ?? new Promise((resolve, reject) => new PickWait(this, request, resolve, reject).start());
+  }
+
+  async ready({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const stop = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
+    try {
+      await firstMatch(this.#endpointer.availability, ({ ready }) => ready > 0, stop);
+    } catch (cause) {
+      if (this.#closing.signal.aborted) throw cause;
+      throw new RollcallError("CANCELLED", "waiting for an endpoint was cancelled", {
+        cause: this.nothingToPick(cause),
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort(closed());
+    this.#subscription[Symbol.dispose]();
+    this.#waiting.tryAll();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  tryPick(context: PickContext): Pick<C> | undefined {
+    const candidate = this.#picker(context);
+    if (this.#closing.signal.aborted) throw closed();
+    if (candidate === undefined) {
+      if (this.#whenEmpty === "fail" && this.#endpointer.current.length === 0) throw this.nothingToPick();
+      return undefined;
+    }
+    if (!candidate.usable && this.#endpointer.availability.current.connecting > 0) return undefined;
+    return new EndpointPick(candidate, this.clock);
+  }
+
+  wait(tryNow: () => boolean, untilMs: number): () => void {
+    return this.#waiting.join(tryNow, untilMs);
+  }
+
+  nothingToPick(cause?: unknown): RollcallError {
+    return nothingToPick(this.#endpointer.membership.current, cause);
+  }
+}
+
+function closed(): RollcallError {
+  return new RollcallError("CLOSED", "the balancer is closed");
+}

@@ -1,0 +1,99 @@
+/** Endpoints as a strategy sees them, each with its meter. A meter belongs to the address, whatever becomes of the endpoint. */
+import type { Clock } from "../clock.js";
+import type { Endpoint } from "../endpoints/endpoint.js";
+import type { Meter, Metric, Peers } from "./meter.js";
+import type { Candidate } from "./strategy.js";
+
+/** An address that is back within this time is judged by what was known of it. */
+const KEEP_AFTER_REMOVAL_MS = 60_000;
+
+export interface EndpointCandidate<C> extends Candidate {
+  readonly endpoint: Endpoint<C>;
+  readonly meter: Meter | undefined;
+}
+
+export class Candidates<C> {
+  readonly #metric: Metric | undefined;
+  readonly #clock: Clock;
+  readonly #meters = new Map<string, Meter>();
+  /** Since when an address is gone. */
+  readonly #gone = new Map<string, number>();
+  #current: readonly EndpointCandidate<C>[] = [];
+
+  constructor(metric: Metric | undefined, clock: Clock) {
+    this.#metric = metric;
+    this.#clock = clock;
+  }
+
+  replace(endpoints: readonly Endpoint<C>[]): readonly EndpointCandidate<C>[] {
+    this.#current = endpoints.map((endpoint) => new MeteredEndpoint(endpoint, this.#meterOf(endpoint.address)));
+    this.#forget(new Set(endpoints.map((endpoint) => endpoint.address)));
+    return this.#current;
+  }
+
+  #meterOf(address: string): Meter | undefined {
+    if (this.#metric === undefined) return undefined;
+    const goneSinceMs = this.#gone.get(address);
+    const expired = goneSinceMs !== undefined && this.#clock.nowMs() - goneSinceMs > KEEP_AFTER_REMOVAL_MS;
+    const known = expired ? undefined : this.#meters.get(address);
+    const meter = known ?? this.#metric(this.#peersOf(address), { clock: this.#clock });
+    this.#meters.set(address, meter);
+    return meter;
+  }
+
+  #forget(present: ReadonlySet<string>): void {
+    const nowMs = this.#clock.nowMs();
+    for (const address of this.#meters.keys()) {
+      const goneSinceMs = this.#gone.get(address);
+      if (present.has(address)) {
+        this.#gone.delete(address);
+      } else if (goneSinceMs === undefined) {
+        this.#gone.set(address, nowMs);
+      } else if (nowMs - goneSinceMs > KEEP_AFTER_REMOVAL_MS) {
+        this.#gone.delete(address);
+        this.#meters.delete(address);
+      }
+    }
+  }
+
+  /** What a meter may ask of the others: reads the set as it is then. */
+  #peersOf(address: string): Peers {
+    const costs = () =>
+      this.#current.filter((candidate) => candidate.address !== address).map((candidate) => candidate.cost());
+    return {
+      maxCost: () => Math.max(0, ...costs()),
+      medianCost: () => median(costs()),
+    };
+  }
+}
+
+class MeteredEndpoint<C> implements EndpointCandidate<C> {
+  readonly endpoint: Endpoint<C>;
+  readonly meter: Meter | undefined;
+  readonly address: string;
+  readonly weight: number;
+  readonly zone?: string;
+
+  constructor(endpoint: Endpoint<C>, meter: Meter | undefined) {
+    this.endpoint = endpoint;
+    this.meter = meter;
+    this.address = endpoint.address;
+    this.weight = endpoint.instance.weight ?? 1;
+    if (endpoint.instance.zone !== undefined) this.zone = endpoint.instance.zone;
+  }
+
+  get usable(): boolean {
+    return !this.endpoint.retained && this.endpoint.state === "ready";
+  }
+
+  cost(): number {
+    return this.meter?.cost() ?? 0;
+  }
+}
+
+function median(values: number[]): number {
+  const sorted = values.sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? 0;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
+}

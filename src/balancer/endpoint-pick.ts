@@ -1,0 +1,29 @@
+import type { Clock } from "../clock.js";
+import type { Endpoint } from "../endpoints/endpoint.js";
+import type { Outcome } from "../outcome.js";
+import type { Pick } from "./balancer.js";
+import type { EndpointCandidate } from "./candidates.js";
+import type { InFlight, Meter } from "./meter.js";
+
+/** A call on an endpoint: counted by the endpoint, and measured if there is a metric. */
+export class EndpointPick<C> implements Pick<C>, InFlight {
+  readonly endpoint: Endpoint<C>;
+  readonly startedMs: number;
+  readonly #meter: Meter | undefined;
+  #ended = false;
+
+  constructor(candidate: EndpointCandidate<C>, clock: Clock) {
+    this.endpoint = candidate.endpoint;
+    this.#meter = candidate.meter;
+    this.startedMs = clock.nowMs();
+    this.endpoint.begin();
+    this.#meter?.begin(this);
+  }
+
+  done(outcome: Outcome): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.endpoint.end();
+    this.#meter?.end(this, outcome);
+  }
+}

@@ -1,0 +1,23 @@
+/** The strategies that can be chosen by name, as on the command line. */
+import { RollcallError } from "../../errors.js";
+import type { Strategy } from "../strategy.js";
+import { random } from "./random.js";
+import { roundRobin } from "./round-robin.js";
+
+const menu: Readonly<Record<string, () => Strategy>> = {
+  "round-robin": roundRobin,
+  random,
+};
+
+export const strategyNames: readonly string[] = Object.keys(menu);
+
+export function strategyNamed(name: string): Strategy {
+  const make = Object.hasOwn(menu, name) ? menu[name] : undefined;
+  if (make === undefined) {
+    throw new RollcallError(
+      "INVALID_ARGUMENT",
+      `there is no balancer "${name}"; choose one of ${strategyNames.join(", ")}`,
+    );
+  }
+  return make();
+}

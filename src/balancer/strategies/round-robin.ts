@@ -1,0 +1,47 @@
+/**
+ * Each candidate in turn, whatever its weight.
+ *
+ * A counter modulo the size would jump at every change of the set, start all clients on the same candidate, and give the
+ * successor of a skipped one a double share. So the turn is a place in the list: it starts at random, moves on to behind
+ * whoever was picked, and at a change stays with whoever was next and is still there.
+ */
+import { randomInteger } from "../../random.js";
+import { reluctance } from "../eligibility.js";
+import type { Candidate, Distributor, PickContext, Strategy } from "../strategy.js";
+
+export function roundRobin(): Strategy {
+  return ({ random }) => {
+    let order: readonly string[] = [];
+    let turn = 0;
+
+    const takeOver = (candidates: readonly Candidate[]) => {
+      const addresses = candidates.map((candidate) => candidate.address);
+      const places = new Map(addresses.map((address, place) => [address, place]));
+      const heirs = [...order.slice(turn), ...order.slice(0, turn)];
+      const heir = heirs.find((address) => places.has(address));
+      turn = (heir === undefined ? undefined : places.get(heir)) ?? randomInteger(random, addresses.length);
+      order = addresses;
+    };
+
+    const distribute: Distributor = <E extends Candidate>(candidates: readonly E[]) => {
+      takeOver(candidates);
+      return (context: PickContext): E | undefined => {
+        let bestPlace = -1;
+        let best = 4;
+        for (let step = 0; step < candidates.length && best > 0; step += 1) {
+          const place = turn + step < candidates.length ? turn + step : turn + step - candidates.length;
+          const candidate = candidates[place];
+          const rank = candidate === undefined ? 4 : reluctance(candidate, context);
+          if (rank < best) {
+            best = rank;
+            bestPlace = place;
+          }
+        }
+        if (bestPlace < 0) return undefined;
+        turn = (bestPlace + 1) % candidates.length;
+        return candidates[bestPlace];
+      };
+    };
+    return distribute;
+  };
+}

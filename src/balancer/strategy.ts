@@ -1,0 +1,42 @@
+/**
+ * Step 3 of 4: which endpoint takes the next call. Algorithm and metric are apart (as in Finagle's `loadbalancer`): a
+ * strategy asks a candidate for its cost and never how that is measured.
+ */
+import type { Clock } from "../clock.js";
+import type { Random } from "../random.js";
+
+/** An endpoint as a strategy sees it. */
+export interface Candidate {
+  readonly address: string;
+  readonly weight: number;
+  readonly zone?: string;
+  /** False while it should get no call as long as another is usable: connecting, failing or ejected. */
+  readonly usable: boolean;
+  /** The load this candidate would have; lower is better. Without a metric it is 0. */
+  cost(): number;
+}
+
+/** What is known of the call that is about to be placed. */
+export interface PickContext {
+  /** Addresses tried before: passed over while any other candidate is left. */
+  readonly exclude?: ReadonlySet<string> | undefined;
+  /** Calls with one key go to one endpoint, in the strategies that hash. */
+  readonly hashKey?: string | undefined;
+}
+
+export interface StrategyEnvironment {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Called once per balancer. A cursor lives in what it returns and survives every update of the set. */
+export type Strategy = (environment: StrategyEnvironment) => Distributor;
+
+/** Called anew when the set or a weight changes, not when a candidate's status does. */
+export type Distributor = <E extends Candidate>(candidates: readonly E[]) => Picker<E>;
+
+/**
+ * Chooses; synchronous and never waits. Prefers candidates that are usable and not excluded, then usable ones, then any;
+ * undefined only when there is no candidate at all.
+ */
+export type Picker<E> = (context: PickContext) => E | undefined;
