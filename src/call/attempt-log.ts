@@ -1,0 +1,42 @@
+/** What a call has tried so far: where not to go again, and what to tell the caller when it fails. */
+import { type Attempt, CallError, RollcallError, toError } from "../errors.js";
+
+export class AttemptLog {
+  readonly #attempts: Attempt[] = [];
+  #tried: ReadonlySet<string>;
+
+  constructor(exclude: ReadonlySet<string> = new Set()) {
+    this.#tried = exclude;
+  }
+
+  get empty(): boolean {
+    return this.#attempts.length === 0;
+  }
+
+  /** The addresses to pass over. A set once given out does not change. */
+  get tried(): ReadonlySet<string> {
+    return this.#tried;
+  }
+
+  get lastError(): Error | undefined {
+    return this.#attempts.at(-1)?.error;
+  }
+
+  failed(address: string, error: Error, elapsedMs: number): void {
+    this.#attempts.push({ instance: address, error, elapsedMs });
+    this.passOver(address);
+  }
+
+  passOver(address: string): void {
+    this.#tried = new Set(this.#tried).add(address);
+  }
+
+  /** The error of the whole call: its code is ours where the call ended for a reason of ours. */
+  callError(final: unknown): CallError {
+    const ours = final instanceof RollcallError ? final : undefined;
+    const count = this.#attempts.length === 1 ? "1 attempt" : `${this.#attempts.length} attempts`;
+    const last = this.#attempts.at(-1)?.instance;
+    const message = `the call failed after ${count}, the last on ${last}: ${toError(final).message}`;
+    return new CallError(ours?.code ?? "CALL_FAILED", message, this.#attempts, { cause: ours?.cause ?? final });
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * How many attempts may be made beyond the first ones.
+ *
+ * Why a budget and not only a maximum of attempts: when everything fails, three attempts a call are three times the load on
+ * servers that are already down. A budget grows with the calls that are made, so retries stay a fraction of them (Finagle's
+ * RetryBudget, Linkerd's `retry_budget`; gRPC's retry throttling has the same aim).
+ */
+export interface RetryBudgetOptions {
+  /** Retries earned by each call; default 0.2. (Finagle: `percentCanRetry`.) */
+  readonly ratio?: number | undefined;
+  /** Retries a second that are granted however few calls there are; default 10. (Finagle: `minRetriesPerSec`.) */
+  readonly reservePerSecond?: number | undefined;
+  /** How long what was earned can be spent, about; default 10,000 ms. (Finagle: `ttl`.) */
+  readonly windowMs?: number | undefined;
+}
+
+/**
+ * One budget per service: shared by its retries and by whatever else sends a call twice. Time is the caller's monotonic
+ * clock, which has been read anyway.
+ */
+export interface RetryBudget {
+  /** A call was made. */
+  deposit(nowMs: number): void;
+  /** Takes one retry out, if there is one. */
+  withdraw(nowMs: number): boolean;
+}
+
+const DEFAULTS = { ratio: 0.2, reservePerSecond: 10, windowMs: 10_000 };
+/** The balance ages in steps of this length: often enough for a window of seconds, and cheap. */
+const STEP_MS = 100;
+
+/** Starts with one second's reserve. What is not spent fades away with the time constant `windowMs`. */
+export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
+  const { ratio = DEFAULTS.ratio, reservePerSecond = DEFAULTS.reservePerSecond } = options;
+  const { windowMs = DEFAULTS.windowMs } = options;
+  const resting = (reservePerSecond * windowMs) / 1_000;
+  let balance = reservePerSecond;
+  let agedMs: number | undefined;
+
+  const age = (nowMs: number) => {
+    agedMs ??= nowMs;
+    const elapsedMs = nowMs - agedMs;
+    if (elapsedMs < STEP_MS) return;
+    const kept = Math.exp(-elapsedMs / windowMs);
+    balance = balance * kept + resting * (1 - kept);
+    agedMs = nowMs;
+  };
+
+  return {
+    deposit(nowMs) {
+      age(nowMs);
+      balance += ratio;
+    },
+    withdraw(nowMs) {
+      age(nowMs);
+      if (balance < 1) return false;
+      balance -= 1;
+      return true;
+    },
+  };
+}

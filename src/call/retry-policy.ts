@@ -1,0 +1,58 @@
+/** Which failures are worth another attempt. The four places of gRFC A6, decided by what the server may have seen. */
+import { type BackoffRange, fullJitter } from "../backoff.js";
+import type { Outcome } from "../outcome.js";
+import type { Random } from "../random.js";
+
+/** The options of `retry`, defaults filled in. */
+export interface RetryPolicy {
+  readonly attempts: number;
+  readonly timeoutMs: number | undefined;
+  readonly attemptTimeoutMs: number | undefined;
+  readonly backoff: BackoffRange;
+  readonly idempotent: boolean;
+  readonly retryable: (outcome: Outcome) => boolean;
+}
+
+/**
+ * - `free`: no server has seen it, so another attempt costs no attempt and no budget.
+ * - `counted`: another attempt may be made, within the number of attempts and the budget.
+ * - `never`: the answer stands.
+ */
+export type Verdict = "free" | "counted" | "never";
+
+export interface Circumstances {
+  readonly idempotent: boolean;
+  /** How often a server has refused this call before. */
+  readonly refusals: number;
+  /** Whether a failure that the server may have seen is worth repeating when repeating does no harm. */
+  readonly retryable: (outcome: Outcome) => boolean;
+}
+
+export function judge(outcome: Outcome, { idempotent, refusals, retryable }: Circumstances): Verdict {
+  if (outcome.kind !== "failed" || (outcome.pushbackMs ?? 0) < 0) return "never";
+  switch (outcome.reached) {
+    case "never-sent":
+      return "free";
+    case "refused":
+      return refusals === 0 ? "free" : "counted";
+    case "maybe-seen":
+      return idempotent && retryable(outcome) ? "counted" : "never";
+  }
+}
+
+/**
+ * The server's fault and likely to pass: what a transport calls UNAVAILABLE (HTTP 502 and 503), any failure without a
+ * name, and overload, which is this server's and not the next one's. Not the caller's mistakes, nor INTERNAL or UNKNOWN,
+ * which come back the same.
+ */
+export function retryableByDefault(outcome: Outcome): boolean {
+  if (outcome.fault === "caller") return false;
+  return outcome.fault === "overload" || outcome.code === undefined || outcome.code === "UNAVAILABLE";
+}
+
+/** How long to wait before the next attempt: what the server asks for, else nothing the first time that no server saw it. */
+export function pauseAfter(outcome: Outcome, failuresBefore: number, backoff: BackoffRange, random: Random): number {
+  if (outcome.pushbackMs !== undefined) return outcome.pushbackMs;
+  if (failuresBefore === 0 && outcome.reached !== "maybe-seen") return 0;
+  return fullJitter(backoff, failuresBefore + 1, random);
+}
