@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import { client } from "./client.js";
+import { CallError } from "./errors.js";
+import { seededRandom } from "./random.js";
+import { fixed } from "./registry/fixed.js";
+import { manualConnections } from "./testing/manual-connections.js";
+import { manualRegistry } from "./testing/manual-registry.js";
+import { virtualClock } from "./testing/virtual-clock.js";
+
+const ADDRESSES = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"];
+
+function setUp(options: Partial<Parameters<typeof client<string>>[0]> = {}) {
+  const clock = virtualClock();
+  const registry = manualRegistry();
+  const connections = manualConnections((address) => address);
+  const book = client<string>({
+    registry,
+    service: "book",
+    connect: connections.connect,
+    clock,
+    random: seededRandom(1),
+    ...options,
+  });
+  return { clock, registry, connections, book };
+}
+
+describe("client", () => {
+  it("spreads eight calls over three instances as 3, 3, 2", async () => {
+    await using book = client<string>({
+      registry: fixed({ book: ADDRESSES }),
+      service: "book",
+      connect: ({ address }) => ({ client: address }),
+    });
+    await book.ready();
+    const counts = new Map<string, number>();
+    for (let n = 0; n < 8; n += 1) {
+      const address = await book.call(async (of) => of);
+      counts.set(address, (counts.get(address) ?? 0) + 1);
+    }
+    expect([...counts.values()].sort()).toEqual([2, 3, 3]);
+  });
+
+  it("waits for the first instance, and gives up after ten seconds when a call brings no timeout", async () => {
+    const { clock, registry, book } = setUp();
+    const served = book.call(async (address) => address);
+    registry.membership("book").live(...ADDRESSES);
+    expect(ADDRESSES).toContain(await served);
+    registry.membership("book").live();
+    const unserved = book.call(async (address) => address).catch(({ code }) => [code, clock.nowMs()]);
+    await clock.advance(20_000);
+    expect(await unserved).toEqual(["NO_INSTANCES", 10_000]);
+  });
+
+  it("tries a call again when its calls are said to do no harm twice", async () => {
+    const { registry, book, clock } = setUp({ idempotent: true });
+    registry.membership("book").live(...ADDRESSES);
+    let attempts = 0;
+    const operation = async (address: string) => {
+      attempts += 1;
+      if (attempts < 3) throw new Error(`${address} is down`);
+      return "answer";
+    };
+    const call = book.call(operation);
+    await clock.advance(1_000);
+    expect(await call).toBe("answer");
+  });
+
+  it("makes one attempt only when it is not to retry, and rejects with the operation's own error", async () => {
+    const { registry, book } = setUp({ retry: false, idempotent: true });
+    registry.membership("book").live(...ADDRESSES);
+    const error = new Error("down");
+    const rejection = await book.call(() => Promise.reject(error)).catch((reason) => reason);
+    expect(rejection).toBe(error);
+    expect(rejection).not.toBeInstanceOf(CallError);
+  });
+
+  it("keeps calling while the registry is down", async () => {
+    const { registry, book } = setUp();
+    registry.membership("book").live(...ADDRESSES);
+    registry.membership("book").stale();
+    expect(ADDRESSES).toContain(await book.call(async (address) => address));
+    expect(book.membership.current.state).toBe("stale");
+  });
+
+  it("closes what it opened, once calls in progress have ended, and leaves the registry open", async () => {
+    const { clock, registry, connections, book } = setUp();
+    registry.membership("book").live(...ADDRESSES);
+    expect(registry.openHandles).toBe(1);
+    let answer = (_value: string) => {};
+    const call = book.call(() => new Promise<string>((resolve) => (answer = resolve)));
+    const closing = book.close();
+    await clock.advance(1_000);
+    expect(connections.made.filter(({ closed }) => !closed)).toHaveLength(1);
+    answer("in time");
+    expect(await call).toBe("in time");
+    await closing;
+    expect(connections.made.every(({ closed }) => closed)).toBe(true);
+    expect(registry.openHandles).toBe(0);
+    await expect(book.call(async () => 1)).rejects.toMatchObject({ code: "CLOSED" });
+    await book.close();
+    expect(clock.pendingTimers).toBeLessThanOrEqual(1); // the timer of deadlines that were met
+  });
+});

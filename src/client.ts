@@ -1,0 +1,86 @@
+/**
+ * The whole path for one service, assembled with defaults that are meant to be kept: who is present, a connection to each,
+ * one chosen per call, and another attempt when it fails.
+ */
+import { balance } from "./balancer/balance.js";
+import type { Balancer } from "./balancer/balancer.js";
+import type { Metric } from "./balancer/meter.js";
+import { roundRobin } from "./balancer/strategies/round-robin.js";
+import type { Strategy } from "./balancer/strategy.js";
+import type { Call } from "./call/call.js";
+import { compose } from "./call/compose.js";
+import { type RetryOptions, retry } from "./call/retry.js";
+import { defaultTimeout } from "./call/timeout.js";
+import type { Clock } from "./clock.js";
+import type { Connect, Endpointer } from "./endpoints/endpoint.js";
+import { endpoints } from "./endpoints/endpointer.js";
+import type { Membership } from "./instance.js";
+import type { Live } from "./live.js";
+import type { Logger } from "./logger.js";
+import type { Random } from "./random.js";
+import type { Registry } from "./registry/registry.js";
+
+export interface ClientOptions<C> {
+  /** Where the service is looked up. It stays the caller's: closing the client leaves it open. */
+  readonly registry: Registry;
+  readonly service: string;
+  readonly connect: Connect<C>;
+  /** Default: `roundRobin()`. */
+  readonly strategy?: Strategy | undefined;
+  readonly metric?: Metric | undefined;
+  /** How calls are repeated; `false` makes one attempt only. */
+  readonly retry?: Omit<RetryOptions, "idempotent" | "clock" | "random"> | false | undefined;
+  /** Whether calls that do not say so themselves may be repeated; default false. */
+  readonly idempotent?: boolean | undefined;
+  /** The deadline of a call that brings none, waiting and all attempts included; default 10,000 ms, `Infinity` for none. */
+  readonly timeoutMs?: number | undefined;
+  /** See `BalancerOptions`; default `wait`. */
+  readonly whenEmpty?: "wait" | "fail" | undefined;
+  /** See `EndpointerOptions`; default 5,000 ms. */
+  readonly drainMs?: number | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  readonly logger?: Logger | false | undefined;
+}
+
+/** A service that can be called. Closing it lets calls in progress finish and closes the connections. */
+export interface ServiceClient<C> extends AsyncDisposable {
+  readonly call: Call<C>;
+  readonly membership: Live<Membership>;
+  readonly endpoints: Endpointer<C>;
+  readonly balancer: Balancer<C>;
+  /** Resolves as soon as an endpoint is ready. */
+  ready(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  close(): Promise<void>;
+}
+
+const DEFAULTS = { timeoutMs: 10_000 };
+
+export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
+  const { clock, random, logger } = options;
+  const instancer = options.registry.instancer(options.service);
+  const endpointer = endpoints(instancer, options.connect, { drainMs: options.drainMs, clock, random, logger });
+  const balancer = balance(endpointer, options.strategy ?? roundRobin(), {
+    metric: options.metric,
+    whenEmpty: options.whenEmpty,
+    clock,
+    random,
+  });
+  const { idempotent } = options;
+  const layers = options.retry === false ? [] : [retry({ ...options.retry, idempotent, clock, random })];
+
+  const close = async () => {
+    await balancer.close();
+    await endpointer.close();
+    await instancer.close();
+  };
+  return {
+    call: compose(balancer.call, ...layers, defaultTimeout(options.timeoutMs ?? DEFAULTS.timeoutMs)),
+    membership: instancer,
+    endpoints: endpointer,
+    balancer,
+    ready: (readyOptions) => balancer.ready(readyOptions),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
