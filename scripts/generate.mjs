@@ -10,6 +10,7 @@ const protos = [
   "src/registry/etcd/proto/etcd.proto",
   "src/adapters/grpc/proto/health.proto",
   "examples/book/book.proto",
+  "test/support/talk.proto",
 ];
 const check = process.argv.includes("--check");
 

@@ -1,0 +1,94 @@
+/**
+ * The address under which others reach this server.
+ *
+ * Why so strict: an address that only works on this machine is accepted by every registry and refused by every client, and
+ * nothing says why.
+ */
+import { isIP, isIPv6 } from "node:net";
+import { type Registry, RollcallError } from "../../index.js";
+
+export interface HostPort {
+  /** Without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Reads `host:port`; an IPv6 host stands in brackets. `what` names it in the error. */
+export function parseHostPort(text: string, what: string): HostPort {
+  const match = /^(?:\[([^[\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port > 65_535 || (match?.[1] !== undefined && !isIPv6(host))) {
+    throw new RollcallError(
+      "INVALID_ARGUMENT",
+      `${what} is "${text}" and must be host:port, with an IPv6 host in brackets: 10.0.0.1:50051, [fd00::1]:50051`,
+    );
+  }
+  return { host, port };
+}
+
+export function formatHostPort({ host, port }: HostPort): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/**
+ * The address to register for a server bound to `bound`. With `auto` it is the host that the server listens on, or, where
+ * it listens on all, the local end of the connection to the registry: what reaches the registry reaches the server's peers.
+ */
+export async function advertisedAddress(
+  advertise: string,
+  bound: HostPort,
+  registry: Pick<Registry, "localAddress">,
+  signal?: AbortSignal,
+): Promise<string> {
+  const { host, port } = advertise === "auto" ? await reachable(bound, registry, signal) : explicit(advertise);
+  if (isLoopback(host) && registry.localAddress && !isLoopback(await registry.localAddress(signal))) {
+    throw new RollcallError(
+      "INVALID_ARGUMENT",
+      `${formatHostPort({ host, port })} works on this machine only, and the registry is on another: ` +
+        `listen on 0.0.0.0:${bound.port}, or set advertise to an address that others reach, such as 10.0.0.1:${port}`,
+    );
+  }
+  return formatHostPort({ host, port });
+}
+
+async function reachable(
+  bound: HostPort,
+  registry: Pick<Registry, "localAddress">,
+  signal: AbortSignal | undefined,
+): Promise<HostPort> {
+  if (!isWildcard(bound.host)) return bound;
+  if (registry.localAddress === undefined) {
+    throw new RollcallError(
+      "INVALID_ARGUMENT",
+      `this registry cannot tell how others reach a server on ${formatHostPort(bound)}: set advertise to host:port`,
+    );
+  }
+  return { host: unmapped(await registry.localAddress(signal)), port: bound.port };
+}
+
+function explicit(advertise: string): HostPort {
+  const address = parseHostPort(advertise, "advertise");
+  if (isWildcard(address.host) || address.port === 0) {
+    throw new RollcallError(
+      "INVALID_ARGUMENT",
+      `advertise is "${advertise}", which nobody can connect to: set it to an address that others reach, such as ` +
+        `10.0.0.1:${address.port || 50051}, or leave it to "auto"`,
+    );
+  }
+  return address;
+}
+
+function isWildcard(host: string): boolean {
+  return isIP(host) !== 0 && /^[0:.]+$/.test(host);
+}
+
+function isLoopback(host: string): boolean {
+  const plain = unmapped(host);
+  return plain === "localhost" || plain === "::1" || /^127\.\d+\.\d+\.\d+$/.test(plain);
+}
+
+/** An IPv4 address that came over an IPv6 socket. */
+function unmapped(host: string): string {
+  return host.replace(/^::ffff:(?=\d+\.)/i, "");
+}

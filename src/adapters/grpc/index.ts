@@ -1,0 +1,16 @@
+/** rollcall for gRPC, over `@grpc/grpc-js`. */
+
+// What a program uses.
+export type { BalancedCallOptions } from "./balanced-methods.js";
+export { type BalancedGrpcClient, type GrpcClientOptions, grpcClient } from "./client.js";
+export type { ClientClass, GrpcClient, ServiceSource } from "./client-types.js";
+export { type GrpcConnectOptions, grpcConnect } from "./connect.js";
+export { GrpcError, type GrpcStatusName } from "./grpc-error.js";
+export type { HandlerContext } from "./handler-context.js";
+export type { ImplementationOf, ServiceImplementation } from "./handlers.js";
+// What another transport or a connection of one's own is built from.
+export type { MetadataInput } from "./metadata.js";
+export { outcomeOf } from "./outcome-of.js";
+export { type ServeHandle, type ServeOptions, serve } from "./serve.js";
+export type { ClientTlsOptions, Pem, ServerTlsOptions } from "./tls.js";
+export type { GrpcCallOptions, GrpcMethod, GrpcTransport, TransportCallOptions } from "./transport.js";

@@ -1,0 +1,217 @@
+/**
+ * A gRPC server that is registered exactly while it can answer.
+ *
+ *     bind → healthy → register          a failure undoes what went before and rejects
+ *     deregister → let it spread → finish calls in flight → close
+ *
+ * Why this order: registered before bound sends callers to a closed port; closed before deregistered does so too, and so
+ * does closing before the clients' views have changed.
+ */
+import { type ChannelOptions, Server, type ServerCredentials, type ServerInterceptor } from "@grpc/grpc-js";
+import {
+  type Clock,
+  type NewInstance,
+  type Registration,
+  type Registry,
+  RollcallError,
+  sleep,
+  systemClock,
+} from "../../index.js";
+import { advertisedAddress, formatHostPort, type HostPort, parseHostPort } from "./advertise.js";
+import type { ServiceSource } from "./client-types.js";
+import { type ImplementationOf, servable } from "./handlers.js";
+import { healthService } from "./health.js";
+import { onShutdownSignal } from "./shutdown-signal.js";
+import { type ServerTlsOptions, serverCredentials } from "./tls.js";
+
+export interface ServeOptions<S extends readonly ServiceSource[]>
+  extends Pick<NewInstance, "weight" | "zone" | "version" | "metadata"> {
+  readonly registry: Registry;
+  /** The name under which clients find the server. */
+  readonly service: string;
+  /** `host:port`; port 0 takes a free one, 0.0.0.0 listens on all addresses. */
+  readonly listen: string;
+  /** Each service with what implements it. The standard health service comes along. */
+  readonly handlers: { readonly [K in keyof S]: readonly [service: S[K], implementation: ImplementationOf<S[K]>] };
+  /** The address to register: `host:port`, or `auto` (the default), see `advertisedAddress`. */
+  readonly advertise?: string | undefined;
+  /** Default: none, everything travels in clear text. */
+  readonly tls?: ServerTlsOptions | undefined;
+  /** grpc-js server interceptors, outermost first. */
+  readonly interceptors?: readonly ServerInterceptor[] | undefined;
+  /** grpc-js's options for servers, such as `grpc.max_receive_message_length`. */
+  readonly channelOptions?: ChannelOptions | undefined;
+  /** How long the registry may take to be reached, and again to register; default 10,000 ms. */
+  readonly startTimeoutMs?: number | undefined;
+  /** From deregistering until no more calls are taken: clients' views change meanwhile; default 1,000 ms. */
+  readonly spreadMs?: number | undefined;
+  /** How long calls in flight may take to finish before they are cut; default 5,000 ms. */
+  readonly drainMs?: number | undefined;
+  /** Signals that drain the server; a second one ends the process at once. Default SIGTERM and SIGINT, `[]` for none. */
+  readonly signals?: readonly NodeJS.Signals[] | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+const DEFAULTS = {
+  advertise: "auto",
+  startTimeoutMs: 10_000,
+  spreadMs: 1_000,
+  drainMs: 5_000,
+  signals: ["SIGTERM", "SIGINT"],
+} as const;
+
+/** A running server. It does not close the registry. */
+export interface ServeHandle extends AsyncDisposable {
+  /** As registered, `host:port`. */
+  readonly address: string;
+  readonly registration: Registration;
+  /** Resolves when the server has closed, by `close()` or a signal. */
+  readonly closed: Promise<void>;
+  /** Drains: deregisters, lets it spread, lets calls in flight finish and closes. Calling it again changes nothing. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a server and registers it. Rejects with a `RollcallError`: `ADDRESS_IN_USE` when it cannot listen, what the
+ * registry says when it cannot register, `INVALID_ARGUMENT` for an address that others cannot reach; then nothing is
+ * registered and the port is free.
+ */
+export async function serve<const S extends readonly ServiceSource[]>(options: ServeOptions<S>): Promise<ServeHandle> {
+  const { clock = systemClock } = options;
+  const listen = parseHostPort(options.listen, "listen");
+  const server = new Server({ ...options.channelOptions, interceptors: [...(options.interceptors ?? [])] });
+  const services = options.handlers.map(([source, implementation]) => servable(source, implementation));
+  const health = healthService(services.flatMap(({ names }) => names));
+  for (const { definition, implementation } of [...services, health]) server.addService(definition, implementation);
+
+  const port = await bind(server, listen, serverCredentials(options.tls));
+  const bound: BoundServer = {
+    finish: async (drainMs) => {
+      health.close();
+      await shutDown(server, clock, drainMs);
+    },
+    setHealthy: health.setServing,
+  };
+  bound.setHealthy(true);
+  try {
+    const registration = await register({ host: listen.host, port }, options, clock);
+    return new RunningServer(bound, registration, {
+      clock,
+      spreadMs: options.spreadMs ?? DEFAULTS.spreadMs,
+      drainMs: options.drainMs ?? DEFAULTS.drainMs,
+      signals: options.signals ?? DEFAULTS.signals,
+    });
+  } catch (error) {
+    await bound.finish(0);
+    throw error;
+  }
+}
+
+interface BoundServer {
+  setHealthy(healthy: boolean): void;
+  /** Takes no more calls, gives those in flight `drainMs`, and closes. */
+  finish(drainMs: number): Promise<void>;
+}
+
+interface Shutdown {
+  readonly clock: Clock;
+  readonly spreadMs: number;
+  readonly drainMs: number;
+  readonly signals: readonly NodeJS.Signals[];
+}
+
+class RunningServer implements ServeHandle {
+  readonly registration: Registration;
+  readonly closed: Promise<void>;
+  readonly #server: BoundServer;
+  readonly #shutdown: Shutdown;
+  readonly #signals: Disposable;
+  #announceClosed: (closing: Promise<void>) => void = () => {};
+  #closing: Promise<void> | undefined;
+
+  constructor(server: BoundServer, registration: Registration, shutdown: Shutdown) {
+    this.#server = server;
+    this.registration = registration;
+    this.#shutdown = shutdown;
+    this.closed = new Promise((resolve) => {
+      this.#announceClosed = resolve;
+    });
+    this.#signals = onShutdownSignal(shutdown.signals, () => void this.close());
+  }
+
+  get address(): string {
+    return this.registration.instance.address;
+  }
+
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      this.#closing = this.#drain();
+      this.#announceClosed(this.#closing);
+    }
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #drain(): Promise<void> {
+    const { clock, spreadMs, drainMs } = this.#shutdown;
+    this.#server.setHealthy(false);
+    try {
+      await this.registration.close();
+      await sleep(clock, spreadMs);
+    } finally {
+      await this.#server.finish(drainMs);
+      this.#signals[Symbol.dispose]();
+    }
+  }
+}
+
+async function register(
+  bound: HostPort,
+  options: ServeOptions<readonly ServiceSource[]>,
+  clock: Clock,
+): Promise<Registration> {
+  const { registry, service, weight, zone, version, metadata } = options;
+  const timeoutMs = options.startTimeoutMs ?? DEFAULTS.startTimeoutMs;
+  const waiting = new AbortController();
+  const timer = clock.after(timeoutMs, () =>
+    waiting.abort(new RollcallError("REGISTRY_UNAVAILABLE", `no connection to the registry within ${timeoutMs} ms`)),
+  );
+  try {
+    const advertise = options.advertise ?? DEFAULTS.advertise;
+    const address = await advertisedAddress(advertise, bound, registry, waiting.signal);
+    const instance: NewInstance = {
+      address,
+      ...(weight !== undefined && { weight }),
+      ...(zone !== undefined && { zone }),
+      ...(version !== undefined && { version }),
+      ...(metadata !== undefined && { metadata }),
+    };
+    return await registry.register(service, instance, { timeoutMs });
+  } finally {
+    timer.cancel();
+  }
+}
+
+function bind(server: Server, listen: HostPort, credentials: ServerCredentials): Promise<number> {
+  const address = formatHostPort(listen);
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, port) => {
+      if (error === null) return resolve(port);
+      const message = `cannot listen on ${address}: ${error.message}; free it, or listen on another port or on port 0`;
+      reject(new RollcallError("ADDRESS_IN_USE", message, { cause: error }));
+    });
+  });
+}
+
+function shutDown(server: Server, clock: Clock, drainMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.after(drainMs, () => server.forceShutdown());
+    server.tryShutdown(() => {
+      timer.cancel();
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,67 @@
+/** TLS as rollcall's options say it, as grpc-js's credentials. */
+import {
+  type CallCredentials,
+  type ChannelCredentials,
+  type ChannelOptions,
+  credentials,
+  ServerCredentials,
+} from "@grpc/grpc-js";
+import { RollcallError } from "../../index.js";
+
+/** PEM text or bytes, not a file's name. */
+export type Pem = string | Uint8Array;
+
+export interface ClientTlsOptions {
+  /** Who is trusted to sign servers; default: the system's roots. */
+  readonly ca?: Pem;
+  /** The client's own certificate, with `key`, for servers that ask for one. */
+  readonly cert?: Pem;
+  readonly key?: Pem;
+  /** The name that the server's certificate must carry; default: the service, since addresses are IPs. */
+  readonly serverName?: string;
+}
+
+export interface ServerTlsOptions {
+  readonly cert: Pem;
+  readonly key: Pem;
+  /** When given, every client must show a certificate signed by it. */
+  readonly ca?: Pem;
+}
+
+/** The credentials of a channel, and the channel options that make it check the name it should. */
+export function clientCredentials(
+  tls: true | ClientTlsOptions | undefined,
+  callCredentials: CallCredentials | undefined,
+  service: string | undefined,
+): { readonly credentials: ChannelCredentials; readonly channelOptions: ChannelOptions } {
+  if (tls === undefined) {
+    if (callCredentials) {
+      throw new RollcallError(
+        "INVALID_ARGUMENT",
+        "callCredentials without tls would send secrets in clear text: set tls",
+      );
+    }
+    return { credentials: credentials.createInsecure(), channelOptions: {} };
+  }
+  const { ca, cert, key, serverName = service } = tls === true ? {} : tls;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new RollcallError("INVALID_ARGUMENT", "tls.cert and tls.key belong together: set both or neither");
+  }
+  const channel = credentials.createSsl(buffer(ca), buffer(key), buffer(cert));
+  return {
+    credentials: callCredentials ? credentials.combineChannelCredentials(channel, callCredentials) : channel,
+    channelOptions: serverName
+      ? { "grpc.ssl_target_name_override": serverName, "grpc.default_authority": serverName }
+      : {},
+  };
+}
+
+export function serverCredentials(tls: ServerTlsOptions | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const pair = { cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) };
+  return ServerCredentials.createSsl(buffer(tls.ca), [pair], tls.ca !== undefined);
+}
+
+function buffer(pem: Pem | undefined): Buffer | null {
+  return pem === undefined ? null : Buffer.from(pem);
+}

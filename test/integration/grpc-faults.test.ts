@@ -1,0 +1,184 @@
+/** Servers that die, hang and come back, seen from their clients. */
+import { status } from "@grpc/grpc-js";
+import { type CallError, type Connection, type Endpoint, firstMatch, type Instance } from "rollcall";
+import { type GrpcClient, grpcClient, grpcConnect, outcomeOf } from "rollcall/grpc";
+import { manualRegistry } from "rollcall/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePorts } from "../support/etcd.js";
+import { Talk } from "../support/talk_pb.js";
+import { startTalkProcess, type TalkProcess } from "../support/talk-process.js";
+
+type TalkConnection = Connection<GrpcClient<typeof Talk>> & Required<Pick<Connection<unknown>, "status">>;
+
+const at = (address: string): Instance => ({ id: address, address });
+const connectTo = (address: string) => grpcConnect(Talk)(at(address)) as TalkConnection;
+
+async function failureOf(call: Promise<unknown>): Promise<unknown> {
+  try {
+    await call;
+  } catch (error) {
+    return error;
+  }
+  throw new Error("the call was expected to fail");
+}
+
+const within = (ms: number) => AbortSignal.timeout(ms);
+
+/** For the tests that leave their servers alive: a process takes its time to start. */
+let servers: readonly [TalkProcess, TalkProcess, TalkProcess];
+beforeAll(async () => {
+  servers = await Promise.all([startTalkProcess(), startTalkProcess(), startTalkProcess()]);
+});
+afterAll(() => Promise.all(servers.map((server) => server.kill())));
+
+describe("a connection", () => {
+  test("opens nothing before connect(), is ready after it, and idle when closed", async () => {
+    const [server] = servers;
+    const connection = connectTo(server.address);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(connection.status.current).toBe("idle");
+    connection.connect?.();
+    await firstMatch(connection.status, (now) => now === "ready", within(10_000));
+    await connection[Symbol.asyncDispose]?.();
+    expect(connection.status.current).toBe("idle");
+  });
+
+  test("fails while nobody listens, and is ready soon after somebody does", async () => {
+    const [port] = await freePorts(1);
+    const connection = connectTo(`127.0.0.1:${port}`);
+    connection.connect?.();
+    await firstMatch(connection.status, (now) => now === "failing", within(10_000));
+    await using _server = await startTalkProcess(`127.0.0.1:${port}`);
+    await firstMatch(connection.status, (now) => now === "ready", within(15_000));
+    await connection[Symbol.asyncDispose]?.();
+  });
+});
+
+describe("what a server may have seen", () => {
+  test("of a call to a port where nobody listens: nothing", async () => {
+    const [port] = await freePorts(1);
+    const connection = connectTo(`127.0.0.1:${port}`);
+    const error = await failureOf(connection.client.say({ text: "hello" }));
+    expect(error).toMatchObject({ code: status.UNAVAILABLE });
+    expect(outcomeOf(error)).toMatchObject({ kind: "failed", reached: "never-sent", fault: "server" });
+    const streamed = failureOf(connection.client.count({ value: 1 })[Symbol.asyncIterator]().next());
+    expect(outcomeOf(await streamed)).toMatchObject({ reached: "never-sent" });
+    await connection[Symbol.asyncDispose]?.();
+  });
+
+  test("of a call that it was working on when it died: everything", async () => {
+    await using server = await startTalkProcess();
+    const connection = connectTo(server.address);
+    await connection.client.say({ text: "hello" });
+    const failure = failureOf(connection.client.say({ text: "wait" }));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await server.kill();
+    const error = await failure;
+    expect(error).toMatchObject({ code: status.UNAVAILABLE });
+    expect(outcomeOf(error)).toEqual({
+      kind: "failed",
+      reached: "maybe-seen",
+      fault: "server",
+      code: "UNAVAILABLE",
+    });
+    await firstMatch(connection.status, (now) => now !== "ready", within(10_000));
+    expect(outcomeOf(await failureOf(connection.client.say({ text: "again" })))).toMatchObject({
+      reached: "never-sent",
+    });
+    await connection[Symbol.asyncDispose]?.();
+  });
+
+  test("of a call whose deadline passed before there was a connection: nothing", async () => {
+    const [server] = servers;
+    server.pause();
+    const connection = connectTo(server.address);
+    const error = await failureOf(connection.client.say({ text: "hello" }, { timeoutMs: 200 }));
+    expect(error).toMatchObject({ code: status.DEADLINE_EXCEEDED });
+    expect(outcomeOf(error)).toMatchObject({ reached: "never-sent" });
+    server.resume();
+    await connection[Symbol.asyncDispose]?.();
+  });
+});
+
+describe("a hung server", () => {
+  test("is not ready once it is suspected, until it answers again; its call in flight is left alone", async () => {
+    const [server] = servers;
+    const connection = connectTo(server.address);
+    await connection.client.say({ text: "hello" });
+    server.pause();
+    const answer = connection.client.say({ text: "are you there" });
+    connection.suspect?.(60_000);
+    expect(connection.status.current).toBe("ready"); // something came within the last minute
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    connection.suspect?.(250);
+    expect(connection.status.current).toBe("connecting");
+    await new Promise((resolve) => setTimeout(resolve, 500)); // its kernel accepts connections all along
+    expect(connection.status.current).not.toBe("ready");
+    server.resume();
+    await firstMatch(connection.status, (now) => now === "ready", within(15_000));
+    expect((await answer).text).toBe("are you there");
+    expect((await connection.client.say({ text: "hello" })).text).toBe("hello");
+    await connection[Symbol.asyncDispose]?.();
+  });
+
+  test("costs idempotent calls no failure, and gets no more of them until it answers", async () => {
+    const [first, second, third] = servers;
+    const registry = manualRegistry();
+    registry.membership("talk").live(first.address, second.address, third.address);
+    await using talk = grpcClient(Talk, { registry, service: "talk", idempotent: true, timeoutMs: 3_000 });
+    const stateOf = (address: string) =>
+      talk.endpoints.current.find((endpoint: Endpoint<unknown>) => endpoint.address === address)?.state;
+    for (let call = 0; call < 9; call += 1) await talk.say({ text: "hello" });
+
+    first.pause();
+    for (let call = 0; call < 3; call += 1) expect((await talk.say({ text: "hello" })).text).toBe("hello");
+    expect(stateOf(first.address)).not.toBe("ready");
+    const picked = new Set<string>();
+    for (let call = 0; call < 30; call += 1) {
+      await talk.call((client, context) => {
+        picked.add(context.instance.address);
+        return client.say({ text: "hello" }, context);
+      });
+    }
+    expect(picked).toEqual(new Set([second.address, third.address]));
+
+    first.resume();
+    await firstMatch(talk.endpoints.availability, ({ ready }) => ready === 3, within(15_000));
+  });
+});
+
+test("a server that dies under load costs idempotent calls no failure", async () => {
+  await using first = await startTalkProcess();
+  await using second = await startTalkProcess();
+  const registry = manualRegistry();
+  registry.membership("talk").live(first.address, second.address);
+  await using talk = grpcClient(Talk, { registry, service: "talk", idempotent: true, timeoutMs: 5_000 });
+  await talk.ready();
+  let calls = 0;
+  let killed: Promise<void> | undefined;
+  const caller = async () => {
+    while (calls < 400) {
+      calls += 1;
+      if (calls === 100) killed = first.kill();
+      expect((await talk.say({ text: "hello" })).text).toBe("hello");
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, caller));
+  await killed;
+});
+
+test("a call that may not be repeated fails with the status when its server dies", async () => {
+  await using server = await startTalkProcess();
+  await using spare = await startTalkProcess();
+  const registry = manualRegistry();
+  registry.membership("talk").live(server.address);
+  await using talk = grpcClient(Talk, { registry, service: "talk" });
+  await talk.ready();
+  const failure = failureOf(talk.say({ text: "wait" }));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  registry.membership("talk").live(server.address, spare.address);
+  await server.kill();
+  const error = (await failure) as CallError;
+  expect(error.cause).toMatchObject({ code: status.UNAVAILABLE });
+  expect(error.attempts).toHaveLength(1);
+});
