@@ -1,5 +1,9 @@
+import { roundRobin } from "rollcall";
 import { startEmbedded } from "rollcall/embedded";
+import { etcd } from "rollcall/etcd";
+import { grpcClient, serve } from "rollcall/grpc";
 import { beforeAll, describe, expect, it } from "vitest";
+import { Test } from "../../examples/book/book_pb.js";
 import { startEtcd } from "../support/etcd.js";
 import { buildGoKit, type GoKit, goMissing } from "../support/go-kit.js";
 
@@ -31,5 +35,37 @@ describe.skipIf(goMissing)(goMissing ? `go-kit (not here: ${goMissing})` : "go-k
     await second.stop();
     const alone = await goKit.callFromClient(registry.endpoint, { servers: 1, calls: 2 });
     expect(alone.map((reply) => reply.address)).toEqual([first.address, first.address]);
+  });
+
+  it("shares one etcd with us: either client calls either server, and sees it leave", async () => {
+    await using member = await startEtcd();
+    await using registry = etcd({ endpoints: [member.endpoint] });
+    await using theirs = await goKit.startServer(member.endpoint);
+    const ours = await serve({
+      registry,
+      service: "book",
+      listen: "127.0.0.1:0",
+      handlers: [[Test, { test: ({ a, b }) => ({ v: `hello ${a} you are ${b} old?` }) }]],
+    });
+    const both = [theirs.address, ours.address].sort();
+
+    const toGo = await goKit.callFromClient(member.endpoint, { servers: 2, calls: 8 });
+    expect(toGo.map((reply) => reply.text)).toEqual(Array(8).fill(GREETING));
+    expect([...new Set(toGo.map((reply) => reply.address))].sort()).toEqual(both);
+
+    await using book = grpcClient(Test, { registry, service: "book", strategy: roundRobin() });
+    const reached: string[] = [];
+    for (let number = 0; number < 8; number += 1) {
+      const reply = await book.call((client, { instance }) => {
+        reached.push(instance.address);
+        return client.test({ a: "Allen", b: 21n });
+      });
+      expect(reply.v).toBe(GREETING);
+    }
+    expect([...new Set(reached)].sort()).toEqual(both);
+
+    await ours.close();
+    const after = await goKit.callFromClient(member.endpoint, { servers: 1, calls: 2 });
+    expect(after.map((reply) => reply.address)).toEqual([theirs.address, theirs.address]);
   });
 });
