@@ -1,5 +1,6 @@
 // What the package's scripts call: makes the clone ready, then runs one thing in this very process, so that signals reach it.
 import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -18,6 +19,7 @@ const modes = {
   },
   "example-server": () => become(join(root, "dist/examples/book/server.js")),
   test: () => vitest(),
+  bench,
 };
 
 const run = modes[mode];
@@ -36,6 +38,14 @@ try {
 async function become(program) {
   process.argv = [process.execPath, program, ...args];
   await import(pathToFileURL(program).href);
+}
+
+async function bench() {
+  const name = args.shift() ?? "";
+  const sources = readdirSync(join(root, "bench")).filter((file) => file.endsWith(".ts"));
+  const names = sources.map((file) => file.slice(0, -".ts".length));
+  if (!names.includes(name)) throw new Error(`"${name}" is no bench; there are ${names.join(", ")}`);
+  await become(join(root, "dist/bench", `${name}.js`));
 }
 
 /** vitest decides much by being the main module, so it gets a process of its own. */
