@@ -1,0 +1,49 @@
+/** What the command line does with arguments, before it does anything else. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { root, runCli } from "../support/cli.js";
+
+const verbs = ["demo", "dev", "register", "watch", "ls", "call"];
+
+test("--help lists the verbs, and each verb's --help its options", async () => {
+  const overview = await runCli(["--help"]);
+  expect(overview.code).toBe(0);
+  for (const verb of verbs) expect(overview.stdout).toMatch(new RegExp(`^  ${verb} +\\S`, "m"));
+  const helps = await Promise.all(verbs.map((verb) => runCli([verb, "--help"])));
+  for (const [index, { code, stdout, stderr }] of helps.entries()) {
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(new RegExp(`^Usage: rollcall ${verbs[index]} `));
+    expect(stdout).toContain("--json");
+  }
+});
+
+test("--version is the package's", async () => {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  expect(await runCli(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+});
+
+describe("unusable arguments end with 2 and one line that says how to mend them", () => {
+  test.each([
+    [[], "a verb is missing"],
+    [["serve"], 'there is no verb "serve": give one of demo'],
+    [["watch", "book", "--follow"], "there is no option --follow"],
+    [["watch", "book/shelf"], '"book/shelf" cannot name a service'],
+    [["ls", "--endpoints", "10.0.0.1"], "no port"],
+    [["dev", "--listen", "2379"], "give host:port"],
+    [["register", "book", "0.0.0.0:50051"], "not where others reach it"],
+    [["register", "book", "127.0.0.1:50051", "--", "no-such-program"], 'cannot start "no-such-program" (ENOENT)'],
+    [["call", "pb.Test/Test", "{a}", "--service", "book", "--proto", "examples/book/book.proto"], "is not JSON"],
+    [["demo", "--cluster", "--endpoints", "127.0.0.1:2379"], "give one of them"],
+  ])("%j", async (args, complaint) => {
+    const { code, stdout, stderr } = await runCli(args);
+    expect(stderr).toContain(complaint);
+    expect(stderr).toMatch(/^rollcall: [^\n]+\n$/);
+    expect([code, stdout]).toEqual([2, ""]);
+  });
+
+  test("a variable of etcdctl is named where it is at fault", async () => {
+    const { code, stderr } = await runCli(["ls"], { env: { ETCDCTL_USER: "root" } });
+    expect([code, stderr]).toEqual([2, expect.stringContaining("ETCDCTL_USER has no password")]);
+  });
+});
