@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { sleep, systemClock } from "./clock.js";
+import { type Clock, sleep, systemClock } from "./clock.js";
 import { virtualClock } from "./testing/virtual-clock.js";
 
 test("sleep() ends with its time, or at once with the signal's reason, and leaves no timer", async () => {
@@ -53,4 +53,17 @@ test("virtual timers run in order of their time and see it", async () => {
   await clock.advance(30);
   expect(seen).toEqual(["a@10", "c@15", "b@20"]);
   expect(clock.epochMs()).toBe(1_030);
+});
+
+test("a process does not end before a sleep() that it waits for", () => {
+  const held: unknown[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    after(_delayMs, _callback, options) {
+      held.push(options?.hold);
+      return { cancel() {} };
+    },
+  };
+  void sleep(clock, 1);
+  expect(held).toEqual([true]);
 });

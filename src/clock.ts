@@ -32,7 +32,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Resolves after `delayMs`, or rejects with the signal's reason as soon as it aborts. */
+/** Resolves after `delayMs`, or rejects with the signal's reason as soon as it aborts. Keeps the process alive: somebody waits. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
@@ -40,10 +40,11 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
       timer.cancel();
       reject(signal?.reason);
     };
-    const timer = clock.after(delayMs, () => {
+    const elapsed = () => {
       signal?.removeEventListener("abort", onAbort);
       resolve();
-    });
+    };
+    const timer = clock.after(delayMs, elapsed, { hold: true });
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }

@@ -104,7 +104,12 @@ class Roll {
       subscribe(observer) {
         const subscription = view.subscribe(observer);
         subscriptions.add(subscription);
-        return subscription;
+        return {
+          [Symbol.dispose]: () => {
+            subscriptions.delete(subscription);
+            subscription[Symbol.dispose]();
+          },
+        };
       },
       close,
       [Symbol.asyncDispose]: close,

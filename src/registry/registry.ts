@@ -70,7 +70,10 @@ export interface Registration extends Live<RegistrationStatus>, AsyncDisposable 
   readonly instance: Instance;
   /** The lease that holds the entry, its granted TTL and the revision of the last claim, where the registry has such. */
   readonly lease?: { readonly id: bigint; readonly ttlMs: number; readonly revision: bigint };
-  /** Replaces what the instance says of itself, in place; the address cannot change. */
+  /**
+   * Replaces what the instance says of itself, in place; the address cannot change. Waits while the registry is away;
+   * rejects when it refuses, and what was said before then stays.
+   */
   update(change: Omit<NewInstance, "address">, options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** Deregisters, within `timeoutMs` (default 2,000); when the registry cannot be reached, the entry is left to expire. */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;

@@ -1,9 +1,10 @@
 /** The etcd client against real members that are killed, stopped or hidden behind a bad network. */
 import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { EtcdClient } from "../../src/registry/etcd/client.js";
 import { KV, Lease, Maintenance } from "../../src/registry/etcd/proto/etcd_pb.js";
 import { type EtcdCluster, type EtcdMember, freePorts, startCluster } from "../support/etcd.js";
 import { elapsedMs, get, put, quietClient, watch } from "../support/etcd-calls.js";
@@ -48,8 +49,8 @@ describe("over three members", () => {
       const streamMs = await elapsedMs(() => watch(client, "k").created);
       report("killed member", { unaryMs, streamMs });
       expect(error).toMatchObject({ name: "EtcdError", code: "REGISTRY_UNAVAILABLE", kind: "unavailable" });
-      expect(unaryMs).toBeLessThan(3_000);
-      expect(streamMs).toBeLessThan(3_000);
+      expect(unaryMs).toBeLessThan(1_500); // a second, and half of one for a busy machine
+      expect(streamMs).toBeLessThan(1_500);
     } finally {
       await killed;
       await victim.restart();
@@ -97,7 +98,7 @@ describe("over three members", () => {
       const after = watch(client, "k");
       const streamMs = await elapsedMs(() => after.created);
       report("hung member", { unaryMs, secondMs, endedMs, streamMs });
-      expect(unaryMs).toBeLessThan(4_000);
+      expect(unaryMs).toBeLessThan(1_500); // a second, and half of one for a busy machine
       expect(secondMs).toBeLessThan(1_000);
       expect(endedMs).toBeLessThan(7_000);
       expect(after.stream.member).not.toBe(victim.endpoint);
@@ -173,22 +174,37 @@ describe("behind a network that fails", () => {
     expect(await elapsedMs(() => get(client, "k"))).toBeLessThan(3_000);
   });
 
-  it("does not send twice what must not happen twice", async () => {
-    const endpoints = [proxy.endpoint, ...cluster.endpoints];
-    const key = Buffer.from("/once/a");
-    const putOnce = (client: EtcdClient) =>
-      client.unary(KV.method.put, { key, value: key }, { repeat: "never-sent", timeoutMs: 3_000 });
-    await using client = quietClient(endpoints);
-    await putOnce(client);
+  it("opens the next stream elsewhere when one is given up before its member was reached", async () => {
     await proxy.set("black-hole");
-    // It left for the first member and no answer came: nobody knows whether it was done.
-    await expect(putOnce(client)).rejects.toMatchObject({ kind: "timeout" });
-    await proxy.set("refuse");
-    // Nothing left for the first member, so the second gets it.
-    await using another = quietClient(endpoints);
-    await putOnce(another);
-    const { kvs } = await another.unary(KV.method.range, { key });
-    expect(kvs[0]?.version).toBe(2n);
+    await using client = quietClient([proxy.endpoint, ...cluster.endpoints]);
+    const first = watch(client, "k");
+    expect(first.stream.member).toBe(proxy.endpoint);
+    first.stream.fail("it takes too long");
+    expect(await first.ended).toMatchObject({
+      message: expect.stringContaining(`${proxy.endpoint}: it takes too long`),
+    });
+    const second = watch(client, "k");
+    expect(cluster.endpoints).toContain(second.stream.member);
+    await second.created;
+  });
+
+  it("dials a member that is down a few times a second, however many calls wait for it", async () => {
+    let dials = 0;
+    const server = createServer((socket) => {
+      dials += 1;
+      socket.destroy();
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { port } = server.address() as AddressInfo; // a TCP server's address is never a string
+    const lines: string[] = [];
+    const logger = { warn: (line: string) => void lines.push(line), info: (line: string) => void lines.push(line) };
+    await using client = quietClient([`127.0.0.1:${port}`], { timeoutMs: 3_000, random: Math.random, logger });
+    const calls = Array.from({ length: 200 }, () => get(client, "k").catch(() => {}));
+    await Promise.all([...calls, ...calls.map(() => watch(client, "k").ended)]);
+    server.close();
+    expect(dials).toBeGreaterThan(2);
+    expect(dials).toBeLessThan(50);
+    expect(lines).toHaveLength(1);
   });
 
   it("tells in time what each member's fault was when none answers", async () => {

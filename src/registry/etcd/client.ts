@@ -30,7 +30,8 @@ export type { EtcdTlsOptions } from "./tls.js";
 
 export interface EtcdClient extends AsyncDisposable {
   /**
-   * One unary call. Fails over to other members until `timeoutMs` is over. Rejects with an `EtcdError`.
+   * One unary call. Fails over to other members until `timeoutMs` is over, so that a member that was slow may do it as
+   * well: a write has to bear that, as a transaction bound to a revision does. Rejects with an `EtcdError`.
    */
   unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
@@ -56,11 +57,6 @@ export interface EtcdCallOptions {
   readonly signal?: AbortSignal;
   /** Over all members; default 5,000 ms. */
   readonly timeoutMs?: number;
-  /**
-   * `always` (the default) tries another member after any failure of a member; `never-sent` only when the request did not
-   * leave, for a request that must not happen twice.
-   */
-  readonly repeat?: "always" | "never-sent";
 }
 
 export interface EtcdStreamOptions {
@@ -104,9 +100,7 @@ class Client implements EtcdClient {
     const reply = await this.#cluster.effort(options, (effort) =>
       this.#authenticated(effort, (token) => {
         const wire: WireRequest = { path: pathOf(method), bytes, metadata: tokenMetadata(token) };
-        return options.repeat === "never-sent"
-          ? this.#cluster.sendOnce(wire, effort)
-          : this.#cluster.send(wire, effort);
+        return this.#cluster.send(wire, effort);
       }),
     );
     return decode(method.output, reply);
@@ -120,7 +114,8 @@ class Client implements EtcdClient {
     const stream = new OpenStream({
       method,
       observer,
-      likelyTarget: this.#cluster.preferred,
+      likely: () => this.#cluster.preferred.target,
+      blameLikely: (reason) => this.#cluster.blame(this.#cluster.preferred, reason),
       open: (wire, signal) => this.#openStream(pathOf(method), options.probePrefix, wire, signal),
       onOver: (over) => this.#streams.delete(over),
     });

@@ -20,8 +20,11 @@ export interface Effort {
   readonly shareMs: number;
 }
 
-/** Far more than an answer takes, little enough to wait for; less where the deadline leaves less for each member. */
-const longestShareMs = 1_500;
+/**
+ * Far more than an answer takes, and a call that finds its member hung is answered by another in under a second; less where
+ * the deadline leaves less for each member.
+ */
+const longestShareMs = 750;
 
 export interface Link {
   readonly member: Member;
@@ -32,12 +35,14 @@ export class Cluster {
   readonly #plan: ClientPlan;
   readonly #members: Members<Member>;
   readonly #scopes = new Set<CallScope>();
+  /** Those at fault that have not answered since: each fault is logged once. */
+  readonly #faulty = new Set<Member>();
   #closed = false;
 
   constructor(plan: ClientPlan) {
     this.#plan = plan;
     this.#members = members(
-      plan.targets.map((target) => new Member(target, plan.connection)),
+      plan.targets.map((target) => new Member(target, plan.connection, plan.random)),
       plan.random,
     );
   }
@@ -46,9 +51,9 @@ export class Cluster {
     return this.#closed;
   }
 
-  /** The `host:port` that is tried first. */
-  get preferred(): string {
-    return this.#members.inOrder[0]?.target ?? "";
+  /** The member that is tried first. */
+  get preferred(): Member {
+    return this.#members.inOrder[0] as Member; // a list of endpoints is never empty
   }
 
   /** Gives `operation` the time and the signal of its caller. */
@@ -78,23 +83,6 @@ export class Cluster {
     });
   }
 
-  /** Sends once, on a connection that is known to stand; until then nothing has left. */
-  async sendOnce(request: WireRequest, effort: Effort): Promise<Buffer> {
-    for (;;) {
-      const { member, connection } = await this.connect("unary", Number.POSITIVE_INFINITY, effort);
-      if (!connection.usable) continue; // it broke between then and now
-      try {
-        return await connection.unary(request, effort.signal);
-      } catch (error) {
-        if (isFault(error)) {
-          member.distrust("unary");
-          this.blame(member, error.message);
-        }
-        throw error;
-      }
-    }
-  }
-
   /** A connection that stands, to the first member that has one; each is tried `rounds` times. */
   connect(purpose: Purpose, rounds: number, effort: Effort): Promise<Link> {
     return this.#failover(purpose, rounds, effort, async (member) => {
@@ -116,7 +104,7 @@ export class Cluster {
   /** The member is at fault: others come first from now on. */
   blame(member: Member, reason: string): void {
     this.#members.demote(member);
-    this.#plan.logger.info(`etcd member put last: ${reason}`);
+    this.#tell(member, reason);
   }
 
   /** Fails every effort and call with `CLOSED`, and closes all connections. */
@@ -136,7 +124,11 @@ export class Cluster {
     const { clock, random } = this.#plan;
     return failover({
       members: this.#members,
-      attempt,
+      attempt: async (member, ended) => {
+        const answer = await attempt(member, ended);
+        this.#faulty.delete(member);
+        return answer;
+      },
       shareMs,
       rounds,
       clock,
@@ -146,9 +138,15 @@ export class Cluster {
         if (fault === "slow") member.distrust(purpose);
         const reason = fault === "slow" ? `${member.target}: no answer yet` : fault.message;
         faults.set(member.target, reason);
-        this.#plan.logger.info(`etcd member put last: ${reason}`);
+        this.#tell(member, reason);
       },
     });
+  }
+
+  #tell(member: Member, reason: string): void {
+    if (this.#faulty.has(member)) return;
+    this.#faulty.add(member);
+    this.#plan.logger.info(`etcd member put last: ${reason}`);
   }
 }
 

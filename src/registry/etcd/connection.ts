@@ -267,9 +267,10 @@ function channelOptions(keepAliveMs: number): ChannelOptions {
     "grpc.service_config_disable_resolution": 1,
     // etcd is spoken to directly, as `localAddress()` assumes.
     "grpc.enable_http_proxy": 0,
-    // Longer than any dial: a connection never tries twice.
-    "grpc.initial_reconnect_backoff_ms": 600_000,
-    "grpc.max_reconnect_backoff_ms": 600_000,
+    // A connection never dials twice: it is closed as soon as its dial failed. grpc-js keeps a closed one in memory until
+    // this time is over.
+    "grpc.initial_reconnect_backoff_ms": 5_000,
+    "grpc.max_reconnect_backoff_ms": 5_000,
   };
 }
 

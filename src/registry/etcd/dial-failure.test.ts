@@ -16,6 +16,10 @@ it.each([
     "tlsv13 alert certificate required (the member asks for a client certificate: give `tls.cert` and `tls.key`)",
   ],
   [
+    "No connection established. Last error: Protocol error. Resolution note: ",
+    "Protocol error (it does not speak gRPC: is this etcd's client port, 2379 by default?)",
+  ],
+  [
     "Name resolution failed for target dns:no.such.host:2379",
     "Name resolution failed for target dns:no.such.host:2379",
   ],

@@ -22,5 +22,6 @@ const remedies: ReadonlyArray<readonly [symptom: RegExp, remedy: string]> = [
   ],
   [/not in the cert's list|altnames/, " (give the name in its certificate as `tls.serverName`)"],
   [/^Failed to connect$/, " (it takes connections and closes them: if it wants TLS, give `tls` or write https://)"],
+  [/^Protocol error$/, " (it does not speak gRPC: is this etcd's client port, 2379 by default?)"],
   [/certificate/, " (give the authority that signed it as `tls.ca`)"],
 ];

@@ -36,6 +36,11 @@ describe("statusError", () => {
     expect(error.message).toContain(`10.0.0.1:2379: ${details}`);
   });
 
+  it("asks for a user only where none was given, not where a token has expired", () => {
+    expect(statusError(3, "etcdserver: user name is empty", "a:1").message).toContain("give `user` and `password`");
+    expect(statusError(16, "etcdserver: invalid auth token", "a:1").message).not.toContain("give");
+  });
+
   it("names the status when there are no details", () => {
     expect(statusError(14, "", "a:1").message).toBe("a:1: UNAVAILABLE");
   });

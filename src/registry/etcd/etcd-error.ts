@@ -51,7 +51,9 @@ export class EtcdError extends RollcallError {
 /** The error for a status that a member, or the connection to it, ended a call with. */
 export function statusError(grpcCode: number, details: string, member: string, cause?: unknown): EtcdError {
   const kind = kindOfStatus(grpcCode, details);
-  return new EtcdError(kind, grpcCode, `${member}: ${details || nameOf(grpcCode)}${remedies[kind] ?? ""}`, { cause });
+  return new EtcdError(kind, grpcCode, `${member}: ${details || nameOf(grpcCode)}${remedyOf(kind, details)}`, {
+    cause,
+  });
 }
 
 /**
@@ -91,8 +93,13 @@ const codeOfKind: Readonly<Record<EtcdErrorKind, ErrorCode>> = {
   refused: "REGISTRY_FAILED",
 };
 
+function remedyOf(kind: EtcdErrorKind, details: string): string {
+  // Of the refusals for want of a good token only this one is the caller's; the others pass with the next token.
+  if (details.includes("user name is empty")) return " (etcd asks for authentication: give `user` and `password`)";
+  return remedies[kind] ?? "";
+}
+
 const remedies: Partial<Record<EtcdErrorKind, string>> = {
-  unauthenticated: " (etcd asks for authentication: give `user` and `password`)",
   denied: " (check `user` and `password`, and the user's roles: etcdctl user get <name>)",
   "no-space": " (etcd takes no writes: compact and defragment it, then etcdctl alarm disarm)",
 };

@@ -16,3 +16,4 @@ export {
 } from "./client.js";
 export { EtcdError, type EtcdErrorKind } from "./etcd-error.js";
 export { type EtcdOptions, etcd } from "./registry.js";
+export { listServices } from "./services.js";

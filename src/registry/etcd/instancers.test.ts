@@ -185,6 +185,15 @@ describe("an etcd instancer", () => {
     expect(warnings).toEqual(['the view of "book" is not known yet: connection refused']);
   });
 
+  it("says why etcd was never heard, also when the first list takes longer than the view is called fresh", async () => {
+    instancers.open("book");
+    await clock.advance(5_000);
+    expect(warnings).toEqual([]);
+    await client.nextCall(KV.method.range).fail(new Error("no etcd member answered: connection refused"));
+    await clock.advance(2_000);
+    expect(warnings).toEqual(['the view of "book" is not known yet: no etcd member answered: connection refused']);
+  });
+
   it("lists again after a compaction and changes by the difference", async () => {
     const { views, stream } = await liveView(["a", "b"]);
     const before = views.at(-1);

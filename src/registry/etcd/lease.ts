@@ -28,6 +28,8 @@ export async function grantLease(
   }
   const askedAtMs = clock.nowMs();
   const { TTL: left, grantedTTL } = await client.unary(Lease.method.leaseTimeToLive, { ID: id }, options);
+  // It ran out between the two questions, so the id is free again.
+  if (left < 0n) return grantLease({ client, clock }, id, ttlMs, options);
   return { id, ttlMs: Number(grantedTTL) * 1_000, confirmedAtMs: askedAtMs - Number(grantedTTL - left) * 1_000 };
 }
 

@@ -31,8 +31,8 @@ export interface OwnKeysOptions {
   readonly revision: bigint;
   /** How often the keys are read although the watch is silent. */
   readonly verifyEveryMs: number;
-  /** Told of each change and after each read; `revision` is the last one that it takes into account. */
-  readonly onJudgement: (judgement: Judgement, revision: bigint) => void;
+  /** Told of each change and after each read. */
+  readonly onJudgement: (judgement: Judgement) => void;
 }
 
 export class OwnKeys {
@@ -75,7 +75,7 @@ export class OwnKeys {
       if (this.#stream) this.#failures = 0;
       else this.#watch(revision + 1n);
       this.#readAfter(this.#jitteredPeriodMs());
-      this.#options.onJudgement(judgeAll(entries, found, leaseId), revision);
+      this.#options.onJudgement(judgeAll(entries, found, leaseId));
     } catch {
       // Not being able to look is no news of the keys; the lease's own doubt tells the user that etcd is away.
       this.#retry();
@@ -107,8 +107,7 @@ export class OwnKeys {
     }
     // Some versions send older events than were asked for (etcd issue 20221).
     const news = events.filter(({ kv }) => kv !== undefined && kv.modRevision >= this.#startRevision);
-    const last = news.at(-1)?.kv;
-    if (!last) return;
+    if (news.length === 0) return;
     const { entries, leaseId, onJudgement } = this.#options;
     // Only the last event of a key counts; a Map keeps exactly that.
     const latest = new Map(news.flatMap(({ kv, type }) => (kv ? [[keyText(kv.key), { kv, type }] as const] : [])));
@@ -119,7 +118,6 @@ export class OwnKeys {
         new Map(present.map(([key, { kv }]) => [key, kv] as const)),
         leaseId,
       ),
-      last.modRevision,
     );
   }
 

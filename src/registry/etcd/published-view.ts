@@ -36,6 +36,7 @@ export class PublishedView implements WatchObserver {
   #skippedBefore = 0;
   #pause: Timer | undefined;
   #waiting = false;
+  #closed = false;
 
   constructor(environment: ViewEnvironment, service: string) {
     this.#environment = environment;
@@ -90,6 +91,7 @@ export class PublishedView implements WatchObserver {
   }
 
   close(): void {
+    this.#closed = true;
     this.#pause?.cancel();
   }
 
@@ -101,14 +103,17 @@ export class PublishedView implements WatchObserver {
   #publish(): void {
     const view = this.#view();
     if (sameView(view, this.#membership.current)) return;
-    this.#pause = this.#environment.clock.after(VIEW_EVERY_MS, () => {
-      this.#pause = undefined;
-      if (!this.#waiting) return;
-      this.#waiting = false;
-      this.#publish();
-    });
+    // Told before the pause is begun: in a process that was idle, starting a timer takes longer than making the view.
     this.#membership.set(view);
     publishMembership({ service: this.#service, membership: view });
+    if (!this.#closed) this.#pause = this.#environment.clock.after(VIEW_EVERY_MS, () => this.#pauseOver());
+  }
+
+  #pauseOver(): void {
+    this.#pause = undefined;
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    this.#publish();
   }
 
   #view(): Membership {

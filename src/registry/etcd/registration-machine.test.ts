@@ -118,6 +118,9 @@ describe("the registration machine", () => {
       state: "superseded",
       by: "lease 2a",
     });
+    const refused = transition(lost.state, { type: "failed", reason: "permission denied" });
+    expect(statusOf(refused.state)).toEqual({ state: "lost", reason: "permission denied" });
+    expect(transition(refused.state, { type: "failed" }).state).toEqual(refused.state);
     const closed = transition({ name: "draining" }, { type: "withdrawn", reason: "etcd did not answer" });
     expect(statusOf(closed.state)).toEqual({ state: "closed", reason: "etcd did not answer" });
   });

@@ -46,7 +46,10 @@
 import type { RegistrationStatus } from "../registry.js";
 
 export type State =
-  /** `first`: never registered so far, so the claim takes the keys over. `reason`: why they are made anew, otherwise. */
+  /**
+   * `first`: never registered so far, so the claim takes the keys over. `reason`: why they are made anew, otherwise, or why
+   * that does not succeed.
+   */
   | { readonly name: "granting"; readonly first: boolean; readonly reason?: string }
   | { readonly name: "claiming"; readonly first: boolean; readonly reason?: string }
   | { readonly name: "registered" }
@@ -58,7 +61,9 @@ export type State =
 
 export type Event =
   /** What was asked of etcd: a lease, the keys, the end of both; or that a lease or the keys could not be had for now. */
-  | { readonly type: "granted" | "claimed" | "failed" }
+  | { readonly type: "granted" | "claimed" }
+  /** `reason`: why, where it will not pass by itself. */
+  | { readonly type: "failed"; readonly reason?: string }
   | { readonly type: "withdrawn"; readonly reason?: string }
   /** What became of the lease; `lease-gone` is etcd's word for it. */
   | { readonly type: "renewed" | "overdue" | "expired" | "lease-gone" }
@@ -101,14 +106,14 @@ export function transition(state: State, event: Event): Step {
   switch (state.name) {
     case "granting":
       if (event.type === "granted") return to({ ...state, name: "claiming" }, "keep", "claim");
-      if (event.type === "failed") return to(state, "retry-grant");
+      if (event.type === "failed") return to({ ...state, ...reasonOf(event) }, "retry-grant");
       break;
     case "claiming":
       if (event.type === "claimed") return to({ name: "registered" }, "guard");
       if (event.type === "taken") return superseded(event.by);
       if (event.type === "lease-gone")
         return to({ reason: leaseGoneReason, ...state, name: "granting" }, "forget", "grant");
-      if (event.type === "failed") return to(state, "retry-claim");
+      if (event.type === "failed") return to({ ...state, ...reasonOf(event) }, "retry-claim");
       break;
     case "registered":
       if (event.type === "overdue") {

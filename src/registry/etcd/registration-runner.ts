@@ -67,6 +67,8 @@ export class RegistrationRunner {
   #state: State = { name: "granting", first: true };
   #wanted: NewInstance;
   #version = 0;
+  /** What stood in etcd last. */
+  #written: NewInstance | undefined;
   /** Ours from the first try of its grant on, granted or not. */
   #leaseId: bigint | undefined;
   #granted: GrantedLease | undefined;
@@ -158,9 +160,10 @@ export class RegistrationRunner {
     const signal = this.#begin();
     const { client, layout } = this.#environment;
     const version = this.#version;
+    const wanted = this.#wanted;
     const leaseId = this.#leaseId ?? 0n;
     try {
-      const entries = layout.encode(this.#service, this.#wanted, leaseId);
+      const entries = layout.encode(this.#service, wanted, leaseId);
       const keys = new Set(entries.map(({ key }) => key));
       const obsolete = [...this.#triedKeys].filter((key) => !keys.has(key));
       for (const key of keys) this.#triedKeys.add(key);
@@ -173,6 +176,7 @@ export class RegistrationRunner {
       this.#seenRevision = result.revision;
       this.#dispatch(result);
       if (result.type !== "claimed") return;
+      this.#written = wanted;
       this.#observer.onWritten(version);
       if (this.#version > version) this.#dispatch({ type: "changed" });
     } catch (error) {
@@ -184,8 +188,11 @@ export class RegistrationRunner {
 
   #failed(error: Error): void {
     this.#failures += 1;
-    this.#dispatch({ type: "failed" });
-    this.#observer.onFailure(error, isPassing(error));
+    const passing = isPassing(error);
+    // An update that etcd will not take must not cost what could be written before.
+    if (!passing) this.#wanted = this.#written ?? this.#wanted;
+    this.#dispatch(passing ? { type: "failed" } : { type: "failed", reason: error.message });
+    this.#observer.onFailure(error, passing);
   }
 
   #keep(): void {

@@ -315,6 +315,60 @@ describe("a registration", () => {
     expect(log.filter((line) => line.includes("go-kit clients cannot"))).toHaveLength(1);
   });
 
+  it("rejects an update that etcd refuses, and goes on with what it wrote before", async () => {
+    await register();
+    const tooLarge = new EtcdError("refused", 3, "etcdserver: request is too large");
+    const rejected = expect(registration.update({ metadata: { notes: "far too long" } })).rejects.toBe(tooLarge);
+    await client.nextCall(KV.method.txn).answer(reading(11n, ours()));
+    await client.nextCall(KV.method.txn).fail(tooLarge);
+    await rejected;
+    expect(registration.instance).toEqual({ id: key, address });
+    await clock.advance(50);
+    await client.nextCall(KV.method.txn).answer(reading(11n, ours()));
+    watch();
+    watch().message(deleted(12n)); // the key is guarded again
+    expect(puts(await claim(13n))).toEqual([[key, address, idOf()]]);
+    expect(registration.current).toEqual({ state: "registered" });
+  });
+
+  it("says so, once, when it cannot come back for a reason that will not pass", async () => {
+    await register();
+    watch().message(deleted(11n));
+    for (let tries = 0; tries < 3; tries += 1) {
+      await client.nextCall(KV.method.txn).fail(new EtcdError("denied", 7, "etcdserver: permission denied"));
+      await clock.advance(2_500);
+    }
+    expect(registration.current).toEqual({ state: "lost", reason: "etcdserver: permission denied" });
+    await claim(12n);
+    expect(registration.current).toEqual({ state: "registered" });
+    expect(log).toEqual([
+      `book ${address} is lost: its key ${key} was deleted; it is being registered again`,
+      `book ${address} is still lost: etcdserver: permission denied; trying again`,
+      `book ${address} is registered again`,
+    ]);
+  });
+
+  it("asks for its lease anew when it ran out between the grant and the question about it", async () => {
+    start();
+    const first = client.nextCall(Lease.method.leaseGrant);
+    await first.fail(new EtcdError("lease-exists", 9, "etcdserver: lease already exists"));
+    await client.nextCall(Lease.method.leaseTimeToLive).answer({ TTL: -1n });
+    expect(await grant()).toBe(first.request.ID);
+    await claim(10n);
+    await started;
+    expect(registration.lease.ttlMs).toBe(10_000);
+  });
+
+  it("gets a new token when the member refuses that of its key's watch", async () => {
+    await register();
+    const refused = watch();
+    refused.message({ created: true, canceled: true, cancelReason: "etcdserver: invalid auth token" });
+    expect([refused.tokenRenewals, refused.ended]).toEqual([1, "cancelled"]);
+    await clock.advance(50);
+    await client.nextCall(KV.method.txn).answer(reading(50n, ours()));
+    expect(watch().sent[0]?.requestUnion.value).toMatchObject({ startRevision: 51n });
+  });
+
   it("writes the newest of two updates, and resolves both", async () => {
     await register();
     const updates = Promise.all([registration.update({ weight: 2 }), registration.update({ weight: 3 })]);

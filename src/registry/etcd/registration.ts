@@ -95,7 +95,10 @@ export class EtcdRegistration implements Registration {
     }
   }
 
-  /** While the key is not ours the change waits for the next claim, and stays wanted even when `signal` aborts. */
+  /**
+   * While the key is not ours the change waits for the next claim, and stays wanted even when `signal` aborts. Rejects when
+   * etcd refuses it; what was written before then stays.
+   */
   async update(
     change: Omit<NewInstance, "address">,
     { signal }: { readonly signal?: AbortSignal } = {},
@@ -159,11 +162,10 @@ export class EtcdRegistration implements Registration {
     for (const waiter of [...this.#waiting]) waiter.reject(error);
   }
 
-  /** Later failures are healed and show in the status; those of the first registration are its caller's. */
+  /** What fails for good is told to whoever waits: of the first registration, or of an update. The rest is tried again. */
   #failed(error: Error, passing: boolean): void {
-    if (this.#wasRegistered || this.#closing) return;
     if (!passing) this.#giveUp(error);
-    else if (!this.#lastError) {
+    else if (!this.#lastError && !this.#wasRegistered && !this.#closing) {
       const name = `${this.service} ${this.#runner.wanted.address}`;
       this.#environment.logger.warn(`${name} is not registered yet: ${error.message}; trying again`);
     }

@@ -40,8 +40,9 @@ export interface StreamPlace {
 export interface StreamPlan<I extends DescMessage, O extends DescMessage> {
   readonly method: DescMethodBiDiStreaming<I, O>;
   readonly observer: EtcdStreamObserver<MessageShape<O>>;
-  /** The member that will be tried first. */
-  readonly likelyTarget: string;
+  /** The member that is tried now, or first; and the blame of it, when the stream is given up before it runs anywhere. */
+  likely(): string;
+  blameLikely(reason: string): void;
   /** Finds a member that answers and opens the stream there; rejects when `signal` aborts. */
   open(observer: WireObserver, signal: AbortSignal): Promise<StreamPlace>;
   /** Called once, when the stream is over in whatever way. */
@@ -61,7 +62,7 @@ export class OpenStream<I extends DescMessage, O extends DescMessage> implements
   }
 
   get member(): string {
-    return this.#place?.target ?? this.#plan.likelyTarget;
+    return this.#place?.target ?? this.#plan.likely();
   }
 
   send(request: MessageInitShape<I>): void {
@@ -76,8 +77,11 @@ export class OpenStream<I extends DescMessage, O extends DescMessage> implements
   }
 
   fail(reason: string): void {
-    this.#place?.blame(reason);
-    this.end(new EtcdError("unavailable", status.UNAVAILABLE, `${this.member}: ${reason}`));
+    if (this.#over) return;
+    const error = new EtcdError("unavailable", status.UNAVAILABLE, `${this.member}: ${reason}`);
+    if (this.#place) this.#place.blame(reason);
+    else this.#plan.blameLikely(reason);
+    this.end(error);
   }
 
   renewToken(): void {

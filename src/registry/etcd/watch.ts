@@ -65,8 +65,8 @@ export class PrefixWatch {
   /** The member of the stream, as etcd numbers them. */
   #memberId = 0n;
   readonly #reading = new AbortController();
-  /** What went wrong last, as the reason for going stale. */
-  #lastError = noAnswer();
+  /** What went wrong since it was last heard, as the reason for going stale. */
+  #lastError: Error | undefined;
 
   constructor(environment: WatchEnvironment, prefix: string, observer: WatchObserver) {
     this.#environment = environment;
@@ -126,7 +126,7 @@ export class PrefixWatch {
         this.#askProgressLater();
         break;
       case "heard":
-        this.#lastError = noAnswer();
+        this.#lastError = undefined;
         this.#cancel("silence");
         this.#cancel("overdue");
         this.#after("settled", SETTLED_AFTER_MS);
@@ -146,7 +146,9 @@ export class PrefixWatch {
         this.#observer.changed(effect.changes, effect.revision);
         break;
       case "stale":
-        this.#observer.silent(this.#lastError);
+        // The first list is still under way: nothing is known that could be stale, and its end will bring the reason.
+        if (!this.#lastError && this.#state.kind === "listing") this.#after("silence", STALE_AFTER_MS);
+        else this.#observer.silent(this.#lastError ?? new Error("etcd does not answer the request for a watch"));
         break;
       case "stop":
         this.#reading.abort();
@@ -214,8 +216,4 @@ export class PrefixWatch {
     this.#timers.get(name)?.cancel();
     this.#timers.delete(name);
   }
-}
-
-function noAnswer(): Error {
-  return new Error("etcd does not answer");
 }

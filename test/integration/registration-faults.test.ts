@@ -1,0 +1,187 @@
+/** Registrations while etcd, or the program that registered, is stopped, killed or hangs. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type EtcdCluster, type EtcdMember, freePorts, startCluster, startEtcd } from "../support/etcd.js";
+import { address, eventually, reaches, registryAt, statesOf, stored } from "../support/registrations.js";
+
+describe("a registration whose etcd fails", () => {
+  let member: EtcdMember;
+  beforeEach(async () => {
+    member = await startEtcd();
+  });
+  afterEach(() => member.stop());
+
+  it("rejects in time when etcd is down, and leaves nothing behind", async () => {
+    await member.kill();
+    const registry = registryAt([member.endpoint]);
+    const start = performance.now();
+    const failure = await registry.register("book", { address }, { timeoutMs: 2_000 }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+    expect(String(failure)).toContain(member.endpoint);
+    expect(performance.now() - start).toBeLessThan(2_500);
+    await member.restart();
+    await sleep(1_000);
+    expect(await member.etcdctl("get", "--prefix", "/services/")).toBe("");
+  });
+
+  it("can be given up by a signal", async () => {
+    member.pause();
+    const registry = registryAt([member.endpoint]);
+    const giveUp = new AbortController();
+    const registering = registry.register("book", { address }, { signal: giveUp.signal, timeoutMs: Infinity });
+    setTimeout(() => giveUp.abort(new Error("enough")), 300);
+    await expect(registering).rejects.toThrow("enough");
+    member.resume();
+  });
+
+  it("keeps trying without end when told so, and registers when etcd comes", async () => {
+    await member.kill();
+    const registry = registryAt([member.endpoint]);
+    const registering = registry.register("book", { address }, { timeoutMs: Number.POSITIVE_INFINITY });
+    await sleep(3_000);
+    await member.restart();
+    const registration = await registering;
+    expect((await stored(member))?.lease).toBe(registration.lease?.id);
+  });
+
+  it.each(["paused", "killed"] as const)("is there again after etcd was %s for longer than the TTL", async (fault) => {
+    const registration = await registryAt([member.endpoint], { ttlMs: 2_000 }).register("book", { address });
+    const states = statesOf(registration);
+    if (fault === "paused") member.pause();
+    else await member.kill();
+    await reaches(registration, "lost");
+    await sleep(2_000);
+    if (fault === "paused") member.resume();
+    else await member.restart();
+    await reaches(registration, "registered");
+    await sleep(3_000); // a TTL and what etcd takes to end a lease: what it kept must not vanish late
+    expect((await stored(member))?.lease).toBe(registration.lease?.id);
+    expect(states.slice(0, 3)).toEqual(["registered", "suspect", "lost"]);
+    expect(states.at(-1)).toBe("registered");
+  });
+
+  it("registers again when etcd came back with nothing", async () => {
+    const registration = await registryAt([member.endpoint], { ttlMs: 2_000 }).register("book", { address });
+    await member.kill();
+    await member.restart({ wipe: true });
+    const { seen } = await eventually(
+      () => stored(member),
+      (entry) => entry !== undefined,
+    );
+    await reaches(registration, "registered");
+    expect(seen?.lease).toBe(registration.lease?.id);
+  });
+
+  it("closes in time when etcd is down, with a warning", async () => {
+    const warnings: string[] = [];
+    const logger = { info: () => {}, warn: (message: string) => void warnings.push(message) };
+    const registry = registryAt([member.endpoint], { logger });
+    const registration = await registry.register("book", { address });
+    await member.kill();
+    const start = performance.now();
+    await registration.close();
+    expect(performance.now() - start).toBeLessThan(2_500);
+    expect(registration.current.state).toBe("closed");
+    expect(warnings.at(-1)).toMatch(/lease ends it within 10000 ms/);
+  });
+});
+
+describe("a registration in a cluster of three", () => {
+  let cluster: EtcdCluster;
+  beforeAll(async () => {
+    cluster = await startCluster(3);
+  });
+  afterAll(() => cluster.stop());
+
+  it("is never absent while any one member hangs", async () => {
+    const registry = registryAt(cluster.endpoints, { ttlMs: 5_000 });
+    const registration = await registry.register("book", { address });
+    const before = registration.lease?.id;
+    for (const member of cluster.members) {
+      const well = cluster.members.find((other) => other !== member)!;
+      member.pause();
+      const until = performance.now() + 8_000;
+      while (performance.now() < until) {
+        const entry = await stored(well).catch(() => "no leader" as const);
+        expect(entry).toBeDefined();
+        await sleep(100);
+      }
+      member.resume();
+    }
+    expect(registration.lease?.id).toBe(before);
+    expect((await stored(cluster))?.lease).toBe(before);
+  });
+});
+
+describe("a program that registers", () => {
+  let member: EtcdMember;
+  beforeAll(async () => {
+    member = await startEtcd();
+  });
+  afterAll(() => member.stop());
+
+  it("ends by itself after close()", async () => {
+    const program = registrar(member.endpoint, "2000", "close");
+    const [code] = await once(program.child, "exit", { signal: AbortSignal.timeout(20_000) });
+    expect(program.lines()).toEqual(["registered", "draining", "closed", "end"]);
+    expect(code).toBe(0);
+    expect(await stored(member)).toBeUndefined();
+  });
+
+  it("is told that etcd is down, and does not end before", async () => {
+    const [port] = await freePorts(1);
+    const program = registrar(`127.0.0.1:${port}`, "2000", "close");
+    await once(program.child, "exit", { signal: AbortSignal.timeout(20_000) });
+    expect(program.lines()[0]).toContain("failed: book 127.0.0.1:50051 was not registered within 3000 ms");
+    expect(program.lines().at(-1)).toBe("end");
+  });
+
+  it("registers again after it was stopped for longer than its TTL", async () => {
+    const program = registrar(member.endpoint, "2000");
+    try {
+      await eventually(
+        async () => program.lines(),
+        (lines) => lines.includes("registered"),
+      );
+      const before = (await stored(member))?.lease;
+      program.child.kill("SIGSTOP");
+      await eventually(
+        () => stored(member),
+        (entry) => entry === undefined,
+      );
+      await sleep(2_000);
+      program.child.kill("SIGCONT");
+      const { seen } = await eventually(
+        () => stored(member),
+        (entry) => entry !== undefined,
+        4_000,
+      );
+      expect(seen?.lease).not.toBe(before);
+      await eventually(
+        async () => program.lines(),
+        (lines) => lines.at(-1) === "registered",
+      );
+      expect(program.lines()).toContain("lost");
+    } finally {
+      program.child.kill("SIGKILL");
+    }
+  });
+});
+
+function registrar(...args: readonly string[]) {
+  const [endpoint = "", ...rest] = args;
+  const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+  const child = spawn(
+    process.execPath,
+    ["--import", file("../support/typescript-loader.mjs"), file("../support/registrar.ts"), endpoint, address, ...rest],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  return { child, lines: () => output.split("\n").filter((line) => line !== "") };
+}
