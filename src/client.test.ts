@@ -82,6 +82,17 @@ describe("client", () => {
     expect(book.membership.current.state).toBe("stale");
   });
 
+  it("opens nothing when an option is refused", () => {
+    const { registry } = setUp();
+    const opened = registry.openHandles;
+    for (const refused of [{ retry: { attempts: 0 } }, { timeoutMs: -1 }, { drainMs: Number.NaN }]) {
+      expect(() => client({ registry, service: "book", connect: () => ({ client: "" }), ...refused })).toThrow(
+        expect.objectContaining({ code: "INVALID_ARGUMENT" }),
+      );
+    }
+    expect(registry.openHandles).toBe(opened);
+  });
+
   it("closes what it opened, once calls in progress have ended, and leaves the registry open", async () => {
     const { clock, registry, connections, book } = setUp();
     registry.membership("book").live(...ADDRESSES);

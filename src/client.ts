@@ -12,6 +12,7 @@ import { compose } from "./call/compose.js";
 import { type RetryOptions, retry } from "./call/retry.js";
 import { defaultTimeout } from "./call/timeout.js";
 import type { Clock } from "./clock.js";
+import { checkDuration } from "./deadline-queue.js";
 import type { Connect, Endpointer } from "./endpoints/endpoint.js";
 import { endpoints } from "./endpoints/endpointer.js";
 import type { Membership } from "./instance.js";
@@ -57,7 +58,11 @@ export interface ServiceClient<C> extends AsyncDisposable {
 const DEFAULTS = { timeoutMs: 10_000 };
 
 export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
-  const { clock, random, logger } = options;
+  const { clock, random, logger, idempotent } = options;
+  // First what may be refused, then what would have to be closed.
+  const layers = options.retry === false ? [] : [retry({ ...options.retry, idempotent, clock, random })];
+  layers.push(defaultTimeout(options.timeoutMs ?? DEFAULTS.timeoutMs));
+  checkDuration("drainMs", options.drainMs);
   const instancer = options.registry.instancer(options.service);
   const endpointer = endpoints(instancer, options.connect, { drainMs: options.drainMs, clock, random, logger });
   const balancer = balance(endpointer, options.strategy ?? roundRobin(), {
@@ -66,8 +71,6 @@ export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
     clock,
     random,
   });
-  const { idempotent } = options;
-  const layers = options.retry === false ? [] : [retry({ ...options.retry, idempotent, clock, random })];
 
   const close = async () => {
     await balancer.close();
@@ -75,7 +78,7 @@ export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
     await instancer.close();
   };
   return {
-    call: compose(balancer.call, ...layers, defaultTimeout(options.timeoutMs ?? DEFAULTS.timeoutMs)),
+    call: compose(balancer.call, ...layers),
     membership: instancer,
     endpoints: endpointer,
     balancer,

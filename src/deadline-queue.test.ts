@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { type Deadline, DeadlineQueue, deadlineAfter } from "./deadline-queue.js";
 import { randomInteger, seededRandom } from "./random.js";
@@ -65,6 +66,19 @@ describe("DeadlineQueue", () => {
     expect(times).toEqual([10, 20, 30]);
   });
 
+  it("runs the others in time when one throws", async () => {
+    const { clock, queue, ran, entry } = setUp();
+    const warned = once(process, "warning");
+    const due = () => {
+      throw new Error("this one failed");
+    };
+    queue.add({ ...entry(10), due });
+    queue.add(entry(20));
+    await clock.advance(20);
+    expect(await warned).toMatchObject([{ message: "this one failed" }]);
+    expect(ran.map(({ atMs }) => atMs)).toEqual([20]);
+  });
+
   it("stays in order through any sequence of adding and removing", async () => {
     const random = seededRandom(3);
     for (let round = 0; round < 50; round += 1) {
@@ -84,6 +98,6 @@ describe("DeadlineQueue", () => {
 it("refuses a timeout that is none", () => {
   expect(deadlineAfter(5, 10)).toBe(15);
   expect(deadlineAfter(5, undefined)).toBe(Number.POSITIVE_INFINITY);
-  expect(() => deadlineAfter(5, Number.NaN)).toThrow(/a timeout must be/);
-  expect(() => deadlineAfter(5, -1)).toThrow(/a timeout must be/);
+  expect(() => deadlineAfter(5, Number.NaN)).toThrow(/timeoutMs must be a number of milliseconds/);
+  expect(() => deadlineAfter(5, -1)).toThrow(/timeoutMs must be a number of milliseconds/);
 });

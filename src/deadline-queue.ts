@@ -6,7 +6,7 @@
  * that entry leaves: it then finds out what is next.
  */
 import type { Clock, Timer } from "./clock.js";
-import { RollcallError } from "./errors.js";
+import { RollcallError, reportStray } from "./errors.js";
 
 /** Something with a deadline. While it is queued, `queuePosition` belongs to the queue and `dueMs` stands still. */
 export interface Deadline {
@@ -20,8 +20,14 @@ export interface Deadline {
 /** When `timeoutMs` from `nowMs` will have passed; no timeout is `Infinity`. */
 export function deadlineAfter(nowMs: number, timeoutMs: number | undefined): number {
   if (timeoutMs === undefined) return Number.POSITIVE_INFINITY;
-  if (timeoutMs >= 0) return nowMs + timeoutMs;
-  throw new RollcallError("INVALID_ARGUMENT", `a timeout must be a number of milliseconds from 0 on, not ${timeoutMs}`);
+  checkDuration("timeoutMs", timeoutMs);
+  return nowMs + timeoutMs;
+}
+
+/** Refuses what is no duration: a negative number, or none at all. */
+export function checkDuration(name: string, durationMs: number | undefined): void {
+  if (durationMs === undefined || durationMs >= 0) return;
+  throw new RollcallError("INVALID_ARGUMENT", `${name} must be a number of milliseconds from 0 on, not ${durationMs}`);
 }
 
 export class DeadlineQueue {
@@ -69,7 +75,11 @@ export class DeadlineQueue {
         break;
       }
       this.remove(first);
-      first.due();
+      try {
+        first.due();
+      } catch (error) {
+        reportStray(error); // the others keep their time
+      }
     }
   }
 

@@ -16,6 +16,13 @@ test("instanceof tells the classes apart, also across two copies of the package"
   expect(null).not.toBeInstanceOf(RollcallError);
 });
 
+test("instanceof knows a subclass of somebody else's by its prototype", () => {
+  class OutOfStock extends RollcallError {}
+  expect(new OutOfStock("CALL_FAILED", "none left")).toBeInstanceOf(OutOfStock);
+  expect(new OutOfStock("CALL_FAILED", "none left")).toBeInstanceOf(RollcallError);
+  expect(new RollcallError("CALL_FAILED", "failed")).not.toBeInstanceOf(OutOfStock);
+});
+
 test("an error keeps its code, cause and attempts", () => {
   const cause = new Error("refused");
   const attempts = [{ instance: "a", error: cause, elapsedMs: 3 }];

@@ -28,7 +28,7 @@ export const kinds: unique symbol = Symbol.for("rollcall.error.kinds");
 
 /** The base of every error that rollcall throws. `instanceof` also holds across two copies of the package. */
 export class RollcallError extends Error {
-  /** The name under which `instanceof` knows the class; a subclass has its own. */
+  /** The name under which `instanceof` knows the class in every copy; a subclass without one is known by its prototype. */
   protected static readonly kind: string = "RollcallError";
   readonly code: ErrorCode;
   readonly [kinds]: readonly string[] = ["RollcallError"];
@@ -40,6 +40,7 @@ export class RollcallError extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
+    if (!Object.hasOwn(this, "kind")) return Function.prototype[Symbol.hasInstance].call(this, value);
     return typeof value === "object" && value !== null && kinds in value
       ? (value as RollcallError)[kinds].includes(this.kind) // the symbol is ours: only our classes carry it
       : false;
@@ -54,7 +55,7 @@ export interface Attempt {
   readonly elapsedMs: number;
 }
 
-/** A call that failed, with every attempt that was made for it, oldest first. */
+/** A call that failed, with the attempts that were made for it, oldest first: of more than 16 the first 8 and the last 8. */
 export class CallError extends RollcallError {
   protected static override readonly kind = "CallError";
   override readonly [kinds] = ["RollcallError", "CallError"];
@@ -65,6 +66,11 @@ export class CallError extends RollcallError {
     this.name = "CallError";
     this.attempts = attempts;
   }
+}
+
+/** For what a callback threw where nobody is left to be told: a process warning, so that it stops nothing and is not lost. */
+export function reportStray(thrown: unknown): void {
+  process.emitWarning(toError(thrown));
 }
 
 /** An error of unknown type as an `Error`. */

@@ -5,8 +5,8 @@ export { type BackoffRange, fullJitter } from "./backoff.js";
 // What a program uses.
 export { type BalancerOptions, balance } from "./balancer/balance.js";
 export type { Balancer, Pick, PickRequest } from "./balancer/balancer.js";
-export { reluctance } from "./balancer/eligibility.js";
 export type { InFlight, Meter, Metric, Peers } from "./balancer/meter.js";
+export { reluctance } from "./balancer/reluctance.js";
 export { strategyNamed, strategyNames } from "./balancer/strategies/menu.js";
 export { random } from "./balancer/strategies/random.js";
 export { roundRobin } from "./balancer/strategies/round-robin.js";

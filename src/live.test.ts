@@ -65,6 +65,16 @@ describe("a live value", () => {
     expect(observer).toHaveBeenCalledTimes(1);
   });
 
+  test("delivers what an observer sets in its first notification after that notification", () => {
+    const live = cell(0);
+    const seen: number[] = [];
+    live.subscribe((value) => {
+      if (value === 0) live.set(1);
+      seen.push(value);
+    });
+    expect(seen).toEqual([0, 1]);
+  });
+
   test("tells nothing after the subscription was disposed, not even the delivery in progress", () => {
     const live = cell(0);
     const seen: number[] = [];

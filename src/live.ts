@@ -4,6 +4,8 @@
  * Why not an emitter or a stream: whoever subscribes late must see what holds *now*, a balancer reads the current value
  * synchronously on every call, and a slow reader should see the newest value, not a queue of old ones.
  */
+import { reportStray } from "./errors.js";
+
 export interface Live<T> {
   readonly current: T;
   /**
@@ -111,7 +113,7 @@ class LiveCell<T> implements Cell<T> {
   subscribe(observer: (value: T) => void): Disposable {
     const subscription: Subscription<T> = { observer, since: this.#published, active: true };
     this.#subscriptions.add(subscription);
-    tell(subscription, this.#current);
+    this.#inTurn(() => tell(subscription, this.#current));
     return {
       [Symbol.dispose]: () => {
         subscription.active = false;
@@ -125,11 +127,15 @@ class LiveCell<T> implements Cell<T> {
     this.#current = value;
     this.#published += 1;
     this.#undelivered.push(value);
-    if (!this.#delivering) this.#deliver();
+    this.#inTurn(() => {});
   }
 
-  #deliver(): void {
+  /** Tells somebody something, and then everybody what was set meanwhile. */
+  #inTurn(first: () => void): void {
+    const outermost = !this.#delivering;
     this.#delivering = true;
+    first();
+    if (!outermost) return;
     while (this.#undelivered.length > 0) {
       const number = this.#published - this.#undelivered.length + 1;
       const value = this.#undelivered.shift() as T; // the length was checked; T itself may be undefined
@@ -146,6 +152,6 @@ function tell<T>(subscription: Subscription<T>, value: T): void {
   try {
     subscription.observer(value);
   } catch (error) {
-    process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+    reportStray(error);
   }
 }

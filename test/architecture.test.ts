@@ -81,6 +81,8 @@ const publicEntries = [
 const mayImport: readonly (readonly [from: string, allowed: readonly string[]])[] = [
   ...values.map((file) => [file, values] as const),
   ["method-definitions.ts", []],
+  ["host-port.ts", values],
+  ["grpc-listen.ts", ["host-port.ts", ...values]],
   ["observe/", [...values, "observe/", "registry/registry.ts"]],
   ["registry/etcd/", [...values, "observe/", "registry/", "method-definitions.ts"]],
   ["registry/", [...values, "observe/", "registry/"]],
@@ -89,9 +91,9 @@ const mayImport: readonly (readonly [from: string, allowed: readonly string[]])[
   ["call/", [...values, "observe/", "call/", "balancer/"]],
   ["client.ts", [...values, "registry/registry.ts", "endpoints/", "balancer/", "call/"]],
   ["index.ts", [""]],
-  ["embedded/", ["embedded/", ...values, "method-definitions.ts", "registry/etcd/proto/"]],
+  ["embedded/", ["embedded/", ...values, "method-definitions.ts", "grpc-listen.ts", "host-port.ts", "registry/etcd/proto/"]],
   ["testing/", ["testing/", ...values, "registry/registry.ts", "endpoints/", "balancer/", "call/"]],
-  ["adapters/grpc/", ["adapters/grpc/", "method-definitions.ts", "index.ts", ...values]],
+  ["adapters/grpc/", ["adapters/grpc/", "method-definitions.ts", "grpc-listen.ts", "host-port.ts", "index.ts", ...values]],
   ["cli/", ["cli/", ...publicEntries]],
 ];
 

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import type { CallContext } from "../call/call.js";
 import { endpoints } from "../endpoints/endpointer.js";
@@ -135,6 +136,37 @@ describe("an attempt", () => {
     },
   );
 
+  it("ends although a listener throws, and tells the others", async () => {
+    const { clock, call } = setUp();
+    const warned = once(process, "warning");
+    const told: string[] = [];
+    const operation = (_client: string, context: CallContext) => {
+      context.onCancel(() => {
+        throw new Error("the listener failed");
+      });
+      context.onCancel(() => void told.push("told"));
+      return never();
+    };
+    const ended = call(operation, { timeoutMs: 100 }).catch(({ code }) => code);
+    await clock.advance(100);
+    expect(await ended).toBe("DEADLINE_EXCEEDED");
+    expect(told).toEqual(["told"]);
+    expect(await warned).toMatchObject([{ message: "the listener failed" }]);
+  });
+
+  it("ends although the connection cannot say what an error means", async () => {
+    const warned = once(process, "warning");
+    const { call, ended } = setUp({
+      outcomeOf: () => {
+        throw new Error("no opinion");
+      },
+    });
+    const error = new Error("down");
+    await expect(call(() => Promise.reject(error))).rejects.toBe(error);
+    expect(ended.map(({ reached }) => reached)).toEqual(["maybe-seen"]);
+    expect(await warned).toMatchObject([{ message: "no opinion" }]);
+  });
+
   it("shows an aborted signal to an operation that reads it late", async () => {
     const { call } = setUp();
     const abort = new AbortController();
@@ -198,6 +230,22 @@ describe("an operation that goes on, as a stream does", () => {
     await clock.advance(0);
     expect(ended).toEqual([outcome]);
     expect(connections.to(A).closed).toBe(true);
+  });
+
+  it("leaves no rejection unheard when the operation fails as well", async () => {
+    const { call, ended } = setUp();
+    const unheard: unknown[] = [];
+    const hear = (error: unknown) => void unheard.push(error);
+    process.on("unhandledRejection", hear);
+    const operation = (_client: string, context: CallContext) => {
+      context.holdUntil(Promise.reject(new Error("the stream broke")));
+      return Promise.reject(new Error("no first message"));
+    };
+    await expect(call(operation)).rejects.toThrow("no first message");
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", hear);
+    expect(unheard).toEqual([]);
+    expect(ended).toHaveLength(1);
   });
 
   it("is still cancelled by the caller's signal", async () => {

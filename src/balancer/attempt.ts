@@ -6,11 +6,11 @@
  */
 import type { AttemptTicket, CallContext, CallOptions, RunningAttempt } from "../call/call.js";
 import { type Deadline, deadlineAfter } from "../deadline-queue.js";
-import { RollcallError, toError } from "../errors.js";
+import { RollcallError, reportStray, toError } from "../errors.js";
 import type { Instance } from "../instance.js";
 import { cancelled, type Outcome, timedOut } from "../outcome.js";
 import type { Pick } from "./balancer.js";
-import { outcomeOfError } from "./classify.js";
+import { outcomeOfError } from "./outcome-of-error.js";
 import type { PickDesk } from "./pick-desk.js";
 
 const OK: Outcome = { kind: "ok", reached: "maybe-seen" };
@@ -75,17 +75,16 @@ export class Attempt<C, R> implements CallContext, RunningAttempt, Deadline {
 
   start(): void {
     try {
-      this.dueMs = deadlineAfter(this.startedMs, this.#options.timeoutMs);
-      this.deadlineMs = Math.min(this.dueMs, this.#ticket?.deadlineMs ?? Number.POSITIVE_INFINITY);
+      this.#limit();
       const { signal } = this.#options;
       if (signal?.aborted) {
         this.handleEvent();
         return;
       }
       signal?.addEventListener("abort", this);
-      this.#desk.deadlines.add(this);
-      const pick = this.#desk.tryPick(this.#options);
-      if (pick === undefined) this.#wait();
+      const waitUntilMs = this.#ticket?.deadlineMs ?? this.dueMs;
+      const pick = this.#desk.tryPick(this.#options, waitUntilMs);
+      if (pick === undefined) this.#wait(waitUntilMs);
       else this.#run(pick);
     } catch (error) {
       this.#fail(toError(error), NOT_PLACED);
@@ -103,20 +102,25 @@ export class Attempt<C, R> implements CallContext, RunningAttempt, Deadline {
 
   holdUntil(end: Promise<Outcome>): void {
     this.held = end;
+    end.catch(() => {}); // it matters only to a call that is answered, and that looks for itself
   }
 
   suspect(): void {
-    this.#pick?.endpoint.connection.suspect?.(this.#desk.clock.nowMs() - this.startedMs);
+    try {
+      this.#pick?.endpoint.connection.suspect?.(this.#desk.clock.nowMs() - this.startedMs);
+    } catch (error) {
+      reportStray(error);
+    }
   }
 
   cancel(reason: Error, outcome: Outcome): void {
     if (this.outcome !== undefined) return;
     const inTime = outcome.kind === "cancelled" || this.#pick !== undefined;
-    const error = inTime ? reason : this.#desk.nothingToPick(reason);
+    const error = inTime ? reason : this.#desk.nothingToPick(reason.cause ?? reason);
     const listeners = this.#onCancel;
     this.#fail(error, outcome);
     this.#controller?.abort(error);
-    if (listeners !== undefined) for (const listener of listeners) listener(error);
+    if (listeners !== undefined) for (const listener of listeners) tell(listener, error);
   }
 
   /** Its own timeout has passed. */
@@ -132,22 +136,31 @@ export class Attempt<C, R> implements CallContext, RunningAttempt, Deadline {
     this.cancel(new RollcallError("CANCELLED", "the call was cancelled", { cause }), cancelled);
   }
 
-  #wait(): void {
+  #limit(): void {
+    this.dueMs = deadlineAfter(this.startedMs, this.#options.timeoutMs);
+    this.deadlineMs = Math.min(this.dueMs, this.#ticket?.deadlineMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** The time of a whole call runs while it waits; that of one attempt among several begins with its pick. */
+  #wait(untilMs: number): void {
+    if (this.#ticket === undefined) this.#desk.deadlines.add(this);
     this.#stopWaiting = this.#desk.wait(() => {
       try {
-        const pick = this.#desk.tryPick(this.#options);
+        const pick = this.#desk.tryPick(this.#options, untilMs);
         if (pick === undefined) return false;
+        this.startedMs = this.#desk.clock.nowMs();
+        if (this.#ticket !== undefined) this.#limit();
         this.#run(pick);
       } catch (error) {
         this.#fail(toError(error), NOT_PLACED);
       }
       return true;
-    }, this.deadlineMs);
+    });
   }
 
   #run(pick: Pick<C>): void {
     this.#pick = pick;
-    this.startedMs = this.#desk.clock.nowMs();
+    if (this.queuePosition < 0) this.#desk.deadlines.add(this);
     try {
       this.#operation(pick.endpoint.connection.client, this).then(
         (value) => this.#answered(value),
@@ -184,7 +197,12 @@ export class Attempt<C, R> implements CallContext, RunningAttempt, Deadline {
   }
 
   #outcomeOf(error: unknown): Outcome {
-    return this.#pick?.endpoint.connection.outcomeOf?.(error) ?? outcomeOfError(error);
+    try {
+      return this.#pick?.endpoint.connection.outcomeOf?.(error) ?? outcomeOfError(error);
+    } catch (thrown) {
+      reportStray(thrown);
+      return outcomeOfError(error);
+    }
   }
 
   #fail(error: unknown, outcome: Outcome): void {
@@ -202,5 +220,13 @@ export class Attempt<C, R> implements CallContext, RunningAttempt, Deadline {
     this.#stopWaiting?.();
     this.#onCancel = undefined;
     this.#pick?.done(outcome);
+  }
+}
+
+function tell(listener: (reason: Error) => void, reason: Error): void {
+  try {
+    listener(reason);
+  } catch (error) {
+    reportStray(error);
   }
 }

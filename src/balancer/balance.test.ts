@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import type { ConnectionStatus } from "../endpoints/endpoint.js";
 import { endpoints } from "../endpoints/endpointer.js";
@@ -11,6 +12,7 @@ import { type BalancerOptions, balance } from "./balance.js";
 import type { Pick } from "./balancer.js";
 import type { Meter } from "./meter.js";
 import { roundRobin } from "./strategies/round-robin.js";
+import type { Strategy } from "./strategy.js";
 
 const A = "10.0.0.1:1";
 const B = "10.0.0.2:1";
@@ -89,6 +91,32 @@ describe("a pick", () => {
     expect([A, B]).toContain(now(balancer.pick()).endpoint.address);
   });
 
+  it("goes to what vanished in a mass deletion as soon as it is back", async () => {
+    const { clock, membership, connections, balancer } = setUp({ initially: "connecting" });
+    const [a, b] = [A, B].map((address) => ({ id: address, address }));
+    membership.set({ state: "live", instances: [b!], retained: [a!], revision: 1n, epoch: 1 });
+    connections.to(A).status.set("ready");
+    const pick = watch(balancer.pick());
+    await clock.advance(10);
+    expect(pick).toEqual({});
+    membership.set({ state: "live", instances: [a!, b!], retained: [], revision: 2n, epoch: 1 });
+    await clock.advance(0);
+    expect(pick.value?.endpoint.address).toBe(A);
+  });
+
+  it("waits for an endpoint that was tried before and cannot be reached, if a deadline ends the waiting", async () => {
+    const { clock, membership, connections, balancer } = setUp({ initially: "failing" });
+    membership.live(A);
+    const exclude = new Set([A]);
+    expect(now(balancer.pick({ exclude })).endpoint.address).toBe(A);
+    const pick = watch(balancer.pick({ exclude, deadlineMs: 5_000 }));
+    await clock.advance(4_000);
+    expect(pick).toEqual({});
+    connections.to(A).status.set("ready");
+    await clock.advance(0);
+    expect(pick.value?.endpoint.address).toBe(A);
+  });
+
   it("counts as a call in progress until it is done, and done once", async () => {
     const { clock, membership, connections, balancer } = setUp();
     membership.live(A);
@@ -120,6 +148,31 @@ describe("a pick", () => {
     await clock.advance(1);
     expect(second.value).toBeDefined();
   });
+});
+
+it("asks the strategy nothing while connections are in the making, however many calls wait", async () => {
+  const clock = virtualClock();
+  const membership = manualMembership();
+  const connections = manualConnections((address) => address, { initially: "connecting" });
+  let asked = 0;
+  const counting: Strategy = (environment) => {
+    const distribute = roundRobin()(environment);
+    return (candidates) => {
+      const pick = distribute(candidates);
+      return (context) => {
+        asked += 1;
+        return pick(context);
+      };
+    };
+  };
+  const balancer = balance(endpoints(membership, connections.connect, { clock }), counting, { clock });
+  membership.live(...Array.from({ length: 50 }, (_, n) => `10.0.0.${n}:1`));
+  const waiting = Array.from({ length: 20 }, () => balancer.pick());
+  for (const { status } of connections.made.slice(1)) status.set("failing");
+  expect(asked).toBe(0);
+  connections.made[0]?.status.set("ready");
+  await Promise.all(waiting);
+  expect(asked).toBe(20);
 });
 
 describe("with nothing to pick", () => {
@@ -259,6 +312,24 @@ describe("a metric", () => {
     answer();
     await call;
     expect(events).toEqual(["made", "1 begins at 5", "1 ends ok 7"]);
+  });
+
+  it("harms no call when it throws, and no endpoint stays busy", async () => {
+    let broken: "begin" | "end" = "end";
+    const fail = (at: typeof broken) => () => {
+      if (broken === at) throw new Error(`cannot ${at}`);
+    };
+    const metric = (): Meter => ({ cost: () => 0, begin: fail("begin"), end: fail("end") });
+    const { clock, membership, connections, balancer } = setUp({ metric });
+    membership.live(A);
+    const warned = once(process, "warning");
+    expect(await balancer.call(async () => "answer")).toBe("answer");
+    expect(await warned).toMatchObject([{ message: "cannot end" }]);
+    broken = "begin";
+    await expect(balancer.call(async () => "answer")).rejects.toThrow("cannot begin");
+    membership.live();
+    await clock.advance(0);
+    expect(connections.to(A).closed).toBe(true);
   });
 
   it("belongs to the address: a reconnect and a new weight change nothing", () => {

@@ -18,7 +18,7 @@ import { nothingToPick } from "./nothing-to-pick.js";
 import type { PickDesk } from "./pick-desk.js";
 import { PickWait } from "./pick-wait.js";
 import type { Distributor, PickContext, Picker, Strategy } from "./strategy.js";
-import { WaitingRoom } from "./waiting-room.js";
+import { holdProcess, WaitingRoom } from "./waiting-room.js";
 
 export interface BalancerOptions {
   /** How endpoints are measured, for strategies that ask for a cost; absent: every cost is 0. */
@@ -73,11 +73,13 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
   }
 
   pick(request: PickRequest = {}): Pick<C> | Promise<Pick<C>> {
-    const pick = request.signal?.aborted ? undefined : this.tryPick(request);
+    const untilMs = request.deadlineMs ?? Number.POSITIVE_INFINITY;
+    const pick = request.signal?.aborted ? undefined : this.tryPick(request, untilMs);
     return pick ?? new Promise((resolve, reject) => new PickWait(this, request, resolve, reject).start());
   }
 
   async ready({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const stayAlive = holdProcess(this.clock);
     const stop = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
     try {
       await firstMatch(this.#endpointer.availability, ({ ready }) => ready > 0, stop);
@@ -86,6 +88,8 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
       throw new RollcallError("CANCELLED", "waiting for an endpoint was cancelled", {
         cause: this.nothingToPick(cause),
       });
+    } finally {
+      stayAlive.cancel();
     }
   }
 
@@ -100,19 +104,26 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
     return this.close();
   }
 
-  tryPick(context: PickContext): Pick<C> | undefined {
-    const candidate = this.#picker(context);
+  tryPick(context: PickContext, untilMs: number): Pick<C> | undefined {
     if (this.#closing.signal.aborted) throw closed();
+    const { ready, connecting } = this.#endpointer.availability.current;
+    if (ready === 0 && connecting > 0) return undefined; // without a look at the endpoints: many may wait for many
+    const candidate = this.#picker(context);
     if (candidate === undefined) {
-      if (this.#whenEmpty === "fail" && this.#endpointer.current.length === 0) throw this.nothingToPick();
+      if (this.#whenEmpty === "fail") throw this.nothingToPick();
       return undefined;
     }
-    if (!candidate.usable && this.#endpointer.availability.current.connecting > 0) return undefined;
+    if (!candidate.usable) {
+      if (connecting > 0) return undefined;
+      // To try an endpoint again that nobody can reach would keep the process busy with nothing else in a total outage.
+      const tried = context.exclude?.has(candidate.address) ?? false;
+      if (ready === 0 && tried && untilMs < Number.POSITIVE_INFINITY) return undefined;
+    }
     return new EndpointPick(candidate, this.clock);
   }
 
-  wait(tryNow: () => boolean, untilMs: number): () => void {
-    return this.#waiting.join(tryNow, untilMs);
+  wait(tryNow: () => boolean): () => void {
+    return this.#waiting.join(tryNow);
   }
 
   nothingToPick(cause?: unknown): RollcallError {

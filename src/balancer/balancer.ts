@@ -21,7 +21,10 @@ export interface PickRequest extends PickContext {
 }
 
 export interface Balancer<C> extends AsyncDisposable {
-  /** An endpoint at once; a promise of one only while there is none that could take a call. Throws when it may not wait. */
+  /**
+   * An endpoint at once; a promise of one only while there is none that could take a call. One whose connection fails can,
+   * once: if nobody is ready and the endpoint is excluded, a pick that has a deadline waits. Throws when it may not wait.
+   */
   pick(request?: PickRequest): Pick<C> | Promise<Pick<C>>;
   /** One attempt: picks, runs the operation and ends the pick with what became of it. */
   readonly call: Call<C>;

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.js";
 import type { Endpoint } from "../endpoints/endpoint.js";
+import { reportStray } from "../errors.js";
 import type { Outcome } from "../outcome.js";
 import type { Pick } from "./balancer.js";
 import type { EndpointCandidate } from "./candidates.js";
@@ -16,14 +17,18 @@ export class EndpointPick<C> implements Pick<C>, InFlight {
     this.endpoint = candidate.endpoint;
     this.#meter = candidate.meter;
     this.startedMs = clock.nowMs();
-    this.endpoint.begin();
     this.#meter?.begin(this);
+    this.endpoint.begin();
   }
 
   done(outcome: Outcome): void {
     if (this.#ended) return;
     this.#ended = true;
     this.endpoint.end();
-    this.#meter?.end(this, outcome);
+    try {
+      this.#meter?.end(this, outcome);
+    } catch (error) {
+      reportStray(error); // the call has ended, whatever a metric makes of it
+    }
   }
 }

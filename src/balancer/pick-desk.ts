@@ -10,10 +10,10 @@ export interface PickDesk<C> {
   readonly deadlines: DeadlineQueue;
   /** Whether anybody wants to know how long an answer took. */
   readonly measures: boolean;
-  /** A pick, unless the call has to wait for one; throws when it must not wait. */
-  tryPick(context: PickContext): Pick<C> | undefined;
+  /** A pick, unless the call has to wait for one, `untilMs` at the latest; throws when it must not wait. */
+  tryPick(context: PickContext, untilMs: number): Pick<C> | undefined;
   /** Calls `tryNow` whenever a pick may have become possible, until it returns true. Returns how to give up. */
-  wait(tryNow: () => boolean, untilMs: number): () => void;
+  wait(tryNow: () => boolean): () => void;
   /** Why there was nothing to pick. */
   nothingToPick(cause?: unknown): RollcallError;
 }

@@ -34,7 +34,7 @@ export class PickWait<C> implements Deadline {
     }
     signal?.addEventListener("abort", this);
     this.#desk.deadlines.add(this);
-    this.#stopWaiting = this.#desk.wait(() => this.#tryNow(), this.dueMs);
+    this.#stopWaiting = this.#desk.wait(() => this.#tryNow());
   }
 
   due(): void {
@@ -49,7 +49,7 @@ export class PickWait<C> implements Deadline {
 
   #tryNow(): boolean {
     try {
-      const pick = this.#desk.tryPick(this.#request);
+      const pick = this.#desk.tryPick(this.#request, this.dueMs);
       if (pick === undefined) return false;
       this.#end();
       this.#resolve(pick);

@@ -36,7 +36,7 @@ export type Strategy = (environment: StrategyEnvironment) => Distributor;
 export type Distributor = <E extends Candidate>(candidates: readonly E[]) => Picker<E>;
 
 /**
- * Chooses; synchronous and never waits. Prefers candidates that are usable and not excluded, then usable ones, then any;
- * undefined only when there is no candidate at all.
+ * Chooses; synchronous and never waits. Prefers candidates that are usable and not excluded, then usable ones, then ones
+ * that are not excluded, then any; undefined only when there is no candidate at all.
  */
 export type Picker<E> = (context: PickContext) => E | undefined;

@@ -5,39 +5,40 @@ import type { Endpointer } from "../endpoints/endpoint.js";
 export class WaitingRoom {
   readonly #endpointer: Endpointer<unknown>;
   readonly #clock: Clock;
-  /** Each with the timer that keeps the process alive for it: without connections nothing else may. */
-  readonly #waiting = new Map<() => boolean, Timer | undefined>();
+  readonly #waiting = new Set<() => boolean>();
   #subscription: Disposable | undefined;
+  #stayAlive: Timer | undefined;
 
   constructor(endpointer: Endpointer<unknown>, clock: Clock) {
     this.#endpointer = endpointer;
     this.#clock = clock;
   }
 
-  /** Calls `tryNow` after each change until it returns true. Returns how to give up, as whoever waits does at `untilMs`. */
-  join(tryNow: () => boolean, untilMs: number): () => void {
-    this.#subscription ??= this.#endpointer.availability.subscribe(() => this.tryAll()); // nobody is in yet to be told
-    this.#waiting.set(tryNow, this.#stayAlive(untilMs));
+  /** Calls `tryNow` after each change until it returns true. Returns how to give up. */
+  join(tryNow: () => boolean): () => void {
+    if (this.#waiting.size === 0) {
+      this.#subscription = this.#endpointer.availability.subscribe(() => this.tryAll()); // nobody is in yet to be told
+      this.#stayAlive = holdProcess(this.#clock);
+    }
+    this.#waiting.add(tryNow);
     return () => this.#leave(tryNow);
   }
 
   /** Lets everybody try. */
   tryAll(): void {
-    for (const tryNow of [...this.#waiting.keys()]) {
+    for (const tryNow of [...this.#waiting]) {
       if (this.#waiting.has(tryNow) && tryNow()) this.#leave(tryNow);
     }
   }
 
-  #stayAlive(untilMs: number): Timer | undefined {
-    if (untilMs === Number.POSITIVE_INFINITY) return undefined;
-    return this.#clock.after(Math.max(0, untilMs - this.#clock.nowMs()), () => {}, { hold: true });
-  }
-
   #leave(tryNow: () => boolean): void {
-    this.#waiting.get(tryNow)?.cancel();
-    this.#waiting.delete(tryNow);
-    if (this.#waiting.size > 0) return;
+    if (!this.#waiting.delete(tryNow) || this.#waiting.size > 0) return;
     this.#subscription?.[Symbol.dispose]();
-    this.#subscription = undefined;
+    this.#stayAlive?.cancel();
   }
+}
+
+/** Keeps the process alive while somebody waits for an endpoint: without connections nothing else may. */
+export function holdProcess(clock: Clock): Timer {
+  return clock.after(Number.POSITIVE_INFINITY, () => {}, { hold: true });
 }

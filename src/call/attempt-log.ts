@@ -1,8 +1,15 @@
 /** What a call has tried so far: where not to go again, and what to tell the caller when it fails. */
 import { type Attempt, CallError, RollcallError, toError } from "../errors.js";
 
+/**
+ * Of a call that is tried on and on, what it began with and what it ended with say enough, and in an outage thousands of
+ * such lists exist at once.
+ */
+const LISTED = { first: 8, last: 8 };
+
 export class AttemptLog {
   readonly #attempts: Attempt[] = [];
+  #count = 0;
   #tried: ReadonlySet<string>;
 
   constructor(exclude: ReadonlySet<string> = new Set()) {
@@ -10,7 +17,7 @@ export class AttemptLog {
   }
 
   get empty(): boolean {
-    return this.#attempts.length === 0;
+    return this.#count === 0;
   }
 
   /** The addresses to pass over. A set once given out does not change. */
@@ -23,18 +30,20 @@ export class AttemptLog {
   }
 
   failed(address: string, error: Error, elapsedMs: number): void {
+    this.#count += 1;
     this.#attempts.push({ instance: address, error, elapsedMs });
+    if (this.#attempts.length > LISTED.first + LISTED.last) this.#attempts.splice(LISTED.first, 1);
     this.passOver(address);
   }
 
   passOver(address: string): void {
-    this.#tried = new Set(this.#tried).add(address);
+    if (!this.#tried.has(address)) this.#tried = new Set(this.#tried).add(address);
   }
 
   /** The error of the whole call: its code is ours where the call ended for a reason of ours. */
   callError(final: unknown): CallError {
     const ours = final instanceof RollcallError ? final : undefined;
-    const count = this.#attempts.length === 1 ? "1 attempt" : `${this.#attempts.length} attempts`;
+    const count = this.#count === 1 ? "1 attempt" : `${this.#count} attempts`;
     const last = this.#attempts.at(-1)?.instance;
     const message = `the call failed after ${count}, the last on ${last}: ${toError(final).message}`;
     return new CallError(ours?.code ?? "CALL_FAILED", message, this.#attempts, { cause: ours?.cause ?? final });

@@ -8,6 +8,7 @@
  *                └──nothing left, and none in flight──▶ rejected
  *   at any time: deadline or abort ──▶ all cancelled, rejected
  *
+ * It settles once, and then nothing of it is left running but the stream that the winner holds open.
  * In the queue of deadlines it has one place, for what comes first: the deadline, or the end of the newest attempt's share.
  */
 import type { Clock, Timer } from "../clock.js";
@@ -162,6 +163,7 @@ export class RetriedCall<C, R> implements Deadline {
   #succeeded(ticket: AttemptTicket, value: R): void {
     if (this.#settled) return;
     this.#leaveFlight(ticket);
+    this.#pause?.cancel();
     if (this.#inFlight.length > 0) {
       this.#cancelAll(new RollcallError("CANCELLED", "another attempt of the call answered first"), cancelled);
     }
@@ -196,7 +198,11 @@ export class RetriedCall<C, R> implements Deadline {
     } else if (attempt?.held !== undefined) {
       this.#settle(error); // its first messages have been seen
     } else {
-      this.#decide(outcome, error, nowMs);
+      try {
+        this.#decide(outcome, error, nowMs);
+      } catch (thrown) {
+        this.#settle(thrown); // by the caller's own rule
+      }
     }
   }
 
@@ -213,7 +219,8 @@ export class RetriedCall<C, R> implements Deadline {
       this.#settle(error);
       return;
     }
-    if (this.#pause !== undefined) return; // the next one is waiting for its time already
+    const waiting = this.#inFlight.some(({ running }) => running !== undefined && running.address === undefined);
+    if (waiting || this.#pause !== undefined) return; // the next one waits already, for an endpoint or its time
     const free = verdict === "free" && this.#deadlineMs !== Number.POSITIVE_INFINITY;
     const pauseMs = pauseAfter(outcome, this.#failures, backoff, random);
     this.#failures += 1;
@@ -227,12 +234,10 @@ export class RetriedCall<C, R> implements Deadline {
       return;
     }
     if (free) this.#attemptsLeft += 1;
-    if (pauseMs === 0) {
-      this.#launch(nowMs);
-      return;
-    }
     this.#wakeAt(this.#deadlineMs);
-    this.#pause = clock.after(pauseMs, () => this.#launch(clock.nowMs()), { hold: true });
+    // At once only the first time: attempts without a turn of the event loop between them would stop the process.
+    if (pauseMs === 0 && this.#failures === 1) this.#launch(nowMs);
+    else this.#pause = clock.after(pauseMs, () => this.#launch(clock.nowMs()), { hold: true });
   }
 
   /** The deadline has passed or the caller has had enough. */
@@ -247,7 +252,7 @@ export class RetriedCall<C, R> implements Deadline {
     for (const { running } of stopped) {
       if (running?.address !== undefined) this.#record(running, running.error ?? reason, nowMs);
     }
-    const placed = this.#log?.empty === false || stopped.length === 0;
+    const placed = stopped.length === 0 || stopped.some(({ running }) => running?.address !== undefined);
     this.#settle(placed ? reason : (stopped[0]?.running?.error ?? reason));
   }
 

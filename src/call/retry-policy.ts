@@ -47,8 +47,11 @@ export function judge(outcome: Outcome, { idempotent, refusals, retryable }: Cir
  */
 export function retryableByDefault(outcome: Outcome): boolean {
   if (outcome.fault === "caller") return false;
-  return outcome.fault === "overload" || outcome.code === undefined || outcome.code === "UNAVAILABLE";
+  return outcome.fault === "overload" || outcome.code === undefined || PASSING.has(outcome.code);
 }
+
+// A server that cuts its calls when it shuts down ends them as CANCELLED; what the caller cancels has not failed.
+const PASSING: ReadonlySet<string> = new Set(["UNAVAILABLE", "CANCELLED"]);
 
 /** How long to wait before the next attempt: what the server asks for, else nothing the first time that no server saw it. */
 export function pauseAfter(outcome: Outcome, failuresBefore: number, backoff: BackoffRange, random: Random): number {

@@ -1,6 +1,7 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { balance } from "../balancer/balance.js";
-import { reluctance } from "../balancer/eligibility.js";
+import { reluctance } from "../balancer/reluctance.js";
 import { roundRobin } from "../balancer/strategies/round-robin.js";
 import type { Strategy } from "../balancer/strategy.js";
 import type { Clock } from "../clock.js";
@@ -62,6 +63,15 @@ function setUp(serve: Server, options: RetryOptions = {}, addresses = ADDRESSES,
     return result;
   };
   return { clock, membership, connections, balancer, ended, tried, call, settle };
+}
+
+function balanceOver(addresses: readonly string[]) {
+  const membership = manualMembership();
+  membership.live(...addresses);
+  return balance(
+    endpoints(membership, ({ address }) => ({ client: address })),
+    roundRobin(),
+  );
 }
 
 /** Always the first that is as good as any: it changes its mind only for a call that was there before. */
@@ -214,9 +224,39 @@ describe("how often", () => {
     expect(tried).toHaveLength(3);
   });
 
-  it("refuses fewer than one attempt", () => {
-    expect(() => retry({ attempts: 0 })).toThrow(/attempts must be 1 or more/);
-    expect(() => retry({ attempts: Number.NaN })).toThrow(/attempts must be 1 or more/);
+  it.each([0, Number.NaN, 2.5, Number.POSITIVE_INFINITY])("refuses %d attempts", (attempts) => {
+    expect(() => retry({ attempts })).toThrow(/attempts must be a whole number from 1 on/);
+  });
+
+  it("refuses durations that are none", () => {
+    for (const durationMs of [-1, Number.NaN]) {
+      expect(() => retry({ timeoutMs: durationMs })).toThrow(/timeoutMs must be/);
+      expect(() => retry({ attemptTimeoutMs: durationMs })).toThrow(/attemptTimeoutMs must be/);
+      expect(() => retry({ backoff: { baseMs: durationMs, maxMs: 1 } })).toThrow(/backoff.baseMs must be/);
+      expect(() => retry({ backoff: { baseMs: 1, maxMs: durationMs } })).toThrow(/backoff.maxMs must be/);
+    }
+  });
+
+  it("lists the first and the last eight of many attempts, and counts them all", async () => {
+    const { settle, tried } = setUp((n) => Promise.reject(new Failure({ reached: "never-sent", code: String(n) })));
+    const { error } = await settle({ timeoutMs: 10_000 });
+    const numbers = error.attempts.map((attempt: { error: Failure }) => Number(attempt.error.outcome.code));
+    const count = tried.length;
+    expect(count).toBeGreaterThan(30);
+    const last = Array.from({ length: 8 }, (_, n) => count - 7 + n);
+    expect(numbers).toEqual([1, 2, 3, 4, 5, 6, 7, 8, ...last]);
+    expect(error.message).toContain(`failed after ${count} attempts`);
+  });
+
+  it("ends with what the caller's own rule throws", async () => {
+    const broken = new Error("no such field");
+    const { settle } = setUp(() => Promise.reject(unavailable()), {
+      retryable: () => {
+        throw broken;
+      },
+    });
+    const { error, atMs } = await settle({ idempotent: true });
+    expect([error.cause, atMs]).toEqual([broken, 0]);
   });
 
   it("leaves it to a retry further out", async () => {
@@ -279,6 +319,79 @@ describe("when", () => {
   });
 });
 
+describe("a total outage", () => {
+  function outage(options: CallOptions = { timeoutMs: 3_000 }) {
+    const set = setUp(() => Promise.reject(neverSent()));
+    for (const { status } of set.connections.made) status.set("failing");
+    const result = set.call(options).then(
+      (value) => ({ value, error: undefined }),
+      (error) => ({ value: undefined, error }),
+    );
+    return { ...set, result };
+  }
+
+  it("is tried once on each endpoint, then waited out, and named with what was tried", async () => {
+    const { clock, tried, result } = outage();
+    await clock.advance(1_000);
+    expect(new Set(tried.map(({ address }) => address)).size).toBe(tried.length);
+    expect(tried).toHaveLength(3);
+    await clock.advance(2_000);
+    const { error } = await result;
+    expect(error).toBeInstanceOf(CallError);
+    expect(error).toMatchObject({ code: "NO_USABLE_INSTANCES", cause: { outcome: { reached: "never-sent" } } });
+    expect(error.attempts).toHaveLength(3);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("is over for a call as soon as a connection is ready", async () => {
+    let up = false;
+    const { clock, connections, call } = setUp(() => (up ? Promise.resolve("answer") : Promise.reject(neverSent())));
+    for (const { status } of connections.made) status.set("failing");
+    const answer = call({ timeoutMs: 3_000 });
+    await clock.advance(2_000);
+    up = true;
+    connections.to("10.0.0.2:1").status.set("ready");
+    expect(await answer).toBe("answer");
+  });
+
+  it("ends with one attempt where one waits already, not with one for each failure", async () => {
+    const { clock, connections, call, tried } = setUp(
+      (n) =>
+        n > 1
+          ? Promise.resolve("answer")
+          : new Promise((_, reject) => void clock.after(1_500, () => reject(unavailable()))),
+      {},
+      ADDRESSES.slice(0, 1),
+    );
+    const answer = call({ idempotent: true, timeoutMs: 3_000 });
+    connections.made[0]?.status.set("failing");
+    await clock.advance(2_000);
+    connections.made[0]?.status.set("ready");
+    expect(await answer).toBe("answer");
+    expect(tried).toHaveLength(2);
+  });
+
+  it("fails a call that has no deadline after its attempts", async () => {
+    const { clock, tried, result } = outage({});
+    await clock.advance(3_000);
+    expect((await result).error).toMatchObject({ code: "CALL_FAILED" });
+    expect(tried).toHaveLength(3);
+  });
+
+  it("does not stop the process when there is no pause between attempts", async () => {
+    const balancer = balanceOver(ADDRESSES);
+    const call = compose(balancer.call, retry({ backoff: { baseMs: 0, maxMs: 0 } }));
+    let turns = 0;
+    const turning = setInterval(() => {
+      turns += 1;
+    }, 1);
+    const refusal = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
+    await expect(call(() => Promise.reject(refusal), { timeoutMs: 200 })).rejects.toMatchObject({ cause: refusal });
+    clearInterval(turning);
+    expect(turns).toBeGreaterThan(10);
+  });
+});
+
 describe("the deadline", () => {
   it("covers all attempts and ends a call whose operation hangs (go-kit 31)", async () => {
     const { settle, connections, ended } = setUp(never, { timeoutMs: 3_000 });
@@ -335,6 +448,15 @@ describe("the deadline", () => {
     expect(await waiting).toBe("answer");
   });
 
+  it("lets a call wait for the first instance for longer than an attempt may take", async () => {
+    const { clock, membership, call } = setUp(never, { attemptTimeoutMs: 200, attempts: 1 }, []);
+    const outcome = call({ timeoutMs: 3_000 }).catch((error) => [error.attempts[0].elapsedMs, clock.nowMs()]);
+    await clock.advance(1_000);
+    membership.live("10.0.0.9:1");
+    await clock.advance(2_000);
+    expect(await outcome).toEqual([200, 1_200]);
+  });
+
   it("takes the timer with it when all calls have succeeded", async () => {
     const { clock, call } = setUp(async () => "answer");
     for (let n = 0; n < 50; n += 1) await call({ timeoutMs: 3_000, idempotent: n % 2 === 0 });
@@ -384,6 +506,26 @@ describe("a slow attempt of an idempotent call", () => {
     await clock.advance(2_000);
     expect(await outcome).toBe(2);
     expect(tried.map(({ atMs }) => atMs)).toEqual([1_000, 2_000]);
+  });
+
+  it("may win with a stream while another attempt pauses, and then none follows", async () => {
+    let open = () => {};
+    const { clock, call, tried } = setUp((n, context) => {
+      if (n > 1) return Promise.reject(unavailable());
+      return new Promise((resolve) => {
+        open = () => {
+          context.holdUntil(never());
+          resolve("first message");
+        };
+      });
+    });
+    const result = call({ idempotent: true, timeoutMs: 3_000 });
+    await clock.advance(1_000);
+    expect(tried).toHaveLength(2);
+    open();
+    expect(await result).toBe("first message");
+    await clock.advance(1_000);
+    expect(tried).toHaveLength(2);
   });
 
   it("may still win after a later attempt has failed for good", async () => {
@@ -534,6 +676,18 @@ it("keeps the process alive while it pauses or waits for an endpoint, when no co
   abort.abort();
   await calling;
   expect(held).toBe(0);
+});
+
+it("leaves no listener on a signal that lives longer than its calls", async () => {
+  const { call } = setUp((n) => {
+    if (n % 3 === 0) return Promise.reject(neverSent());
+    return n % 5 === 0 ? Promise.reject(unavailable()) : Promise.resolve("answer");
+  });
+  const { signal } = new AbortController();
+  for (let n = 0; n < 10_000; n += 1) {
+    await call({ signal, timeoutMs: 3_000 }).catch(() => {});
+    expect(getEventListeners(signal, "abort").length).toBe(0);
+  }
 });
 
 it("keeps attempts in a total outage within 1.2 for each call and ten a second", async () => {

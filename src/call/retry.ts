@@ -7,7 +7,7 @@
  */
 import type { BackoffRange } from "../backoff.js";
 import { type Clock, systemClock } from "../clock.js";
-import { DeadlineQueue, deadlineAfter } from "../deadline-queue.js";
+import { checkDuration, DeadlineQueue } from "../deadline-queue.js";
 import { RollcallError } from "../errors.js";
 import type { Outcome } from "../outcome.js";
 import { type Random, systemRandom } from "../random.js";
@@ -19,12 +19,13 @@ import { retryableByDefault } from "./retry-policy.js";
 export interface RetryOptions {
   /**
    * Attempts in all, the first included; default 3. Those that no server has seen are not counted as long as the call has
-   * a deadline. (go-kit: `max`; gRPC: `maxAttempts`; Envoy: `num_retries` + 1.)
+   * a deadline; when every endpoint was tried and none can be reached, the call waits until one is ready. (go-kit: `max`;
+   * gRPC: `maxAttempts`; Envoy: `num_retries` + 1.)
    */
   readonly attempts?: number | undefined;
   /** The deadline of the whole call: attempts, pauses and waiting. Default: the call's own. (Envoy: route `timeout`.) */
   readonly timeoutMs?: number | undefined;
-  /** Cancels an attempt that takes longer; default: none. (Envoy: `per_try_timeout`.) */
+  /** Cancels an attempt that takes longer from when it got its endpoint; default: none. (Envoy: `per_try_timeout`.) */
   readonly attemptTimeoutMs?: number | undefined;
   /**
    * The pause before another attempt: anything up to 25 ms, then 50 and so on up to 250 ms. The first after a failure that no
@@ -54,9 +55,13 @@ const NO_OPTIONS: CallOptions = {};
  */
 export function retry(options: RetryOptions = {}): Layer {
   const attempts = options.attempts ?? DEFAULTS.attempts;
-  if (!(attempts >= 1)) throw new RollcallError("INVALID_ARGUMENT", `attempts must be 1 or more, not ${attempts}`);
-  deadlineAfter(0, options.timeoutMs);
-  deadlineAfter(0, options.attemptTimeoutMs);
+  if (!(Number.isSafeInteger(attempts) && attempts >= 1)) {
+    throw new RollcallError("INVALID_ARGUMENT", `attempts must be a whole number from 1 on, not ${attempts}`);
+  }
+  checkDuration("timeoutMs", options.timeoutMs);
+  checkDuration("attemptTimeoutMs", options.attemptTimeoutMs);
+  checkDuration("backoff.baseMs", options.backoff?.baseMs);
+  checkDuration("backoff.maxMs", options.backoff?.maxMs);
   const clock = options.clock ?? systemClock;
 
   return <C>(next: Call<C>): Call<C> => {

@@ -29,8 +29,8 @@ it("as a default gives way to any timeout of the call", async () => {
 });
 
 it("refuses a timeout that is none when the layer is made", () => {
-  expect(() => timeout(Number.NaN)).toThrow(/a timeout must be/);
-  expect(() => defaultTimeout(-1)).toThrow(/a timeout must be/);
+  expect(() => timeout(Number.NaN)).toThrow(/timeoutMs must be a number/);
+  expect(() => defaultTimeout(-1)).toThrow(/timeoutMs must be a number/);
 });
 
 it("composes from the balancer outwards", async () => {

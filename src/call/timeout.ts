@@ -1,4 +1,4 @@
-import { deadlineAfter } from "../deadline-queue.js";
+import { checkDuration } from "../deadline-queue.js";
 import type { Layer } from "./call.js";
 
 /**
@@ -6,14 +6,14 @@ import type { Layer } from "./call.js";
  * attempt, above it the whole call. The time is kept by whoever runs the call, so this layer has no timer.
  */
 export function timeout(timeoutMs: number): Layer {
-  deadlineAfter(0, timeoutMs); // refuses what is no timeout now, not at the first call
+  checkDuration("timeoutMs", timeoutMs);
   return (next) => (operation, options) =>
     next(operation, { ...options, timeoutMs: Math.min(timeoutMs, options?.timeoutMs ?? timeoutMs) });
 }
 
 /** Gives `timeoutMs` to a call that brings no timeout of its own; `Infinity` is one. */
 export function defaultTimeout(timeoutMs: number): Layer {
-  deadlineAfter(0, timeoutMs);
+  checkDuration("timeoutMs", timeoutMs);
   const alone = { timeoutMs };
   return (next) => (operation, options) => {
     if (options === undefined) return next(operation, alone);

@@ -62,7 +62,7 @@ export interface Availability {
  */
 export interface Endpointer<C> extends Live<readonly Endpoint<C>[]>, AsyncDisposable {
   readonly membership: Live<Membership>;
-  /** Follows the connections' states, which change without a new set. Published after the set. */
+  /** Follows the connections' states, which change without a new set. Published after each new set, even if it is the same. */
   readonly availability: Live<Availability>;
   close(): Promise<void>;
 }

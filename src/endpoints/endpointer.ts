@@ -5,6 +5,7 @@
  * changed; who comes gets a connection in the background; who goes finishes its calls first. Nobody waits for anybody.
  */
 import { type Clock, systemClock } from "../clock.js";
+import { checkDuration } from "../deadline-queue.js";
 import type { Instance, Membership } from "../instance.js";
 import { sameInstance } from "../instance.js";
 import { type Cell, cell, type Live } from "../live.js";
@@ -43,8 +44,8 @@ export function endpoints<C>(
 
 class LiveEndpointer<C> implements Endpointer<C> {
   readonly membership: Live<Membership>;
-  readonly #endpoints: Cell<readonly ManagedEndpoint<C>[]> = cell<readonly ManagedEndpoint<C>[]>([], sameElements);
-  readonly #availability = cell<Availability>({ total: 0, ready: 0, connecting: 0 }, sameAvailability);
+  readonly #endpoints: Cell<readonly ManagedEndpoint<C>[]> = cell<readonly ManagedEndpoint<C>[]>([]);
+  readonly #availability = cell<Availability>({ total: 0, ready: 0, connecting: 0 });
   readonly #connections = new Map<string, ManagedConnection<C>>();
   #listed: ReadonlyMap<string, ManagedEndpoint<C>> = new Map();
   #reconciling = false;
@@ -55,6 +56,8 @@ class LiveEndpointer<C> implements Endpointer<C> {
   #closed: Promise<void> | undefined;
 
   constructor(membership: Live<Membership>, connect: Connect<C>, options: EndpointerOptions) {
+    checkDuration("drainMs", options.drainMs);
+    checkDuration("connectMs", options.connectMs);
     this.membership = membership;
     this.#drainMs = options.drainMs ?? DEFAULTS.drainMs;
     this.#environment = {
@@ -133,8 +136,10 @@ class LiveEndpointer<C> implements Endpointer<C> {
     }
     this.#listed = listed;
     const list = [...listed.values()];
-    this.#endpoints.set(list);
-    this.#availability.set(count(list));
+    const renewed = !sameElements(this.#endpoints.current, list);
+    const availability = count(list);
+    if (renewed) this.#endpoints.set(list);
+    if (renewed || !sameAvailability(this.#availability.current, availability)) this.#availability.set(availability);
   }
 
   /** A state change alone costs the same however many endpoints there are. */

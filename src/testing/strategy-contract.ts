@@ -58,6 +58,11 @@ export function strategyContract({ describe, it }: TestFramework, { name, make }
       assert.deepEqual(new Set(picksOf(set, { exclude: new Set([FIRST]) })), new Set([FIRST]));
     });
 
+    it("picks, where nobody is usable, one that was not tried", async () => {
+      const exclude = new Set(OTHERS);
+      assert.deepEqual(new Set(picksOf(unusable(candidates(...ADDRESSES)), { exclude })), new Set([FIRST]));
+    });
+
     it("still picks somebody when nobody is usable", async () => {
       assert.ok(picksOf(unusable(candidates(...ADDRESSES))).every((address) => address !== undefined));
     });

@@ -3,7 +3,7 @@
  * into step; over few calls it spreads worse than taking turns.
  */
 import { randomInteger } from "../../random.js";
-import { reluctance } from "../eligibility.js";
+import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Strategy } from "../strategy.js";
 
 export function random(): Strategy {

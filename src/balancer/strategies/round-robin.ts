@@ -6,7 +6,7 @@
  * whoever was picked, and at a change stays with whoever was next and is still there.
  */
 import { randomInteger } from "../../random.js";
-import { reluctance } from "../eligibility.js";
+import { reluctance } from "../reluctance.js";
 import type { Candidate, Distributor, PickContext, Strategy } from "../strategy.js";
 
 export function roundRobin(): Strategy {
