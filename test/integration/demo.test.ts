@@ -54,15 +54,13 @@ async function demo(...args: readonly string[]): Promise<Run> {
     if (!/^rollcall: (building|installing)/.test(line)) complaints.push(line);
   });
   const ended = once(child, "close") as Promise<unknown> as Run["ended"]; // "close" has these two arguments
-  const said = (event: string) =>
-    vi.waitFor(
-      () => {
-        const line = lines.find((each) => each.event === event);
-        if (!line) throw new Error(`no ${event} yet; ${complaints.join("\n")}`);
-        return line;
-      },
-      { timeout: 60_000, interval: 50 },
-    );
+  const said = async (event: string) => {
+    const heard = vi.waitUntil(() => lines.find((line) => line.event === event), { timeout: 60_000 });
+    const early = ended.then(() => {
+      throw new Error([`the demo ended without "${event}"`, ...complaints].join("\n"));
+    });
+    return Promise.race([heard, early]);
+  };
   const run = { child, lines, complaints, said, ended, folder };
   runs.push(run);
   return run;
