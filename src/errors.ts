@@ -20,7 +20,7 @@ export type ErrorCode =
   | "CALL_FAILED"
   /** The thing was used after it was closed. */
   | "CLOSED"
-  /** The server could not listen on the address. */
+  /** The address that a server was to listen on is in use. */
   | "ADDRESS_IN_USE";
 
 /** Carries the names of an error's classes; a subclass in another file lists its own with it. */

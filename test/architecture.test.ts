@@ -91,9 +91,15 @@ const mayImport: readonly (readonly [from: string, allowed: readonly string[]])[
   ["call/", [...values, "observe/", "call/", "balancer/"]],
   ["client.ts", [...values, "registry/registry.ts", "endpoints/", "balancer/", "call/"]],
   ["index.ts", [""]],
-  ["embedded/", ["embedded/", ...values, "method-definitions.ts", "grpc-listen.ts", "host-port.ts", "registry/etcd/proto/"]],
+  [
+    "embedded/",
+    ["embedded/", ...values, "method-definitions.ts", "grpc-listen.ts", "host-port.ts", "registry/etcd/proto/"],
+  ],
   ["testing/", ["testing/", ...values, "registry/registry.ts", "endpoints/", "balancer/", "call/"]],
-  ["adapters/grpc/", ["adapters/grpc/", "method-definitions.ts", "grpc-listen.ts", "host-port.ts", "index.ts", ...values]],
+  [
+    "adapters/grpc/",
+    ["adapters/grpc/", "method-definitions.ts", "grpc-listen.ts", "host-port.ts", "index.ts", ...values],
+  ],
   ["cli/", ["cli/", ...publicEntries]],
 ];
 

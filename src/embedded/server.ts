@@ -2,12 +2,14 @@
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { type Clock, systemClock } from "../clock.js";
 import { RollcallError } from "../errors.js";
+import { listenOn } from "../grpc-listen.js";
+import { formatHostPort, isWildcard, parseHostPort } from "../host-port.js";
 import { serviceDefinition } from "../method-definitions.js";
 import { type Random, systemRandom } from "../random.js";
 import { Auth, Cluster, KV, Lease, Maintenance, Watch } from "../registry/etcd/proto/etcd_pb.js";
+import { autoCompact } from "./auto-compaction.js";
 import { EtcdError } from "./errors.js";
 import { Leases } from "./leases.js";
-import { assertFree, isWildcard, withPort } from "./listen-address.js";
 import { newMember } from "./member.js";
 import { MAX_REQUEST_BYTES } from "./operations.js";
 import type { RegistryState } from "./registry-state.js";
@@ -24,6 +26,11 @@ export interface EmbeddedOptions {
   readonly listen?: string;
   /** How often a quiet watch that asked for it is told the revision, in milliseconds. Default: 600,000, as etcd's. */
   readonly progressNotifyMs?: number;
+  /**
+   * How many of the last revisions can be read and watched again at least; what is older is forgotten by and by, as with
+   * etcd's `--auto-compaction-mode=revision`. Default: 10,000.
+   */
+  readonly keptRevisions?: number;
   /** Time for leases and progress notifications. Default: the system's. */
   readonly clock?: Clock;
   /** Chooses the ids of cluster, member and leases. Default: the system's. */
@@ -38,7 +45,13 @@ export interface EmbeddedRegistry extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const defaults = { listen: "127.0.0.1:0", progressNotifyMs: 600_000, clock: systemClock, random: systemRandom };
+const defaults = {
+  listen: "127.0.0.1:0",
+  progressNotifyMs: 600_000,
+  keptRevisions: 10_000,
+  clock: systemClock,
+  random: systemRandom,
+};
 
 // What etcd adds to its own limit, so that a request just over it is refused in etcd's words.
 const GRPC_OVERHEAD_BYTES = 512 * 1024;
@@ -52,12 +65,19 @@ const CLOSE_GRACE_MS = 250;
  * address cannot be listened on.
  */
 export async function startEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedRegistry> {
-  const { listen, progressNotifyMs, clock, random } = { ...defaults, ...options };
+  const { progressNotifyMs, keptRevisions, clock, random, ...given } = { ...defaults, ...options };
+  const listen = parseHostPort(given.listen, "listen");
   if (!(progressNotifyMs > 0)) {
     throw new RollcallError("INVALID_ARGUMENT", `progressNotifyMs must be more than 0; it is ${progressNotifyMs}`);
   }
-  await assertFree(listen);
+  if (!(Number.isSafeInteger(keptRevisions) && keptRevisions >= 1)) {
+    throw new RollcallError(
+      "INVALID_ARGUMENT",
+      `keptRevisions must be a whole number from 1 on; it is ${keptRevisions}`,
+    );
+  }
   const store = new RevisionStore();
+  autoCompact(store, keptRevisions);
   const state: RegistryState = {
     store,
     leases: new Leases(store, clock, random),
@@ -67,7 +87,7 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
     openStreams: new Set(),
   };
 
-  let endpoint = listen;
+  let endpoint = "";
   const server = new Server({
     "grpc.max_receive_message_length": MAX_REQUEST_BYTES + GRPC_OVERHEAD_BYTES,
     "grpc.max_send_message_length": -1,
@@ -79,9 +99,9 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
   server.addService(serviceDefinition(Auth), authService());
   server.addService(
     serviceDefinition(Cluster),
-    clusterService(state, (calledAs) => (isWildcard(listen) ? calledAs : endpoint)),
+    clusterService(state, (calledAs) => (isWildcard(listen.host) ? calledAs : endpoint)),
   );
-  endpoint = withPort(listen, await bind(server, listen));
+  endpoint = formatHostPort({ ...listen, port: await listenOn(server, listen, ServerCredentials.createInsecure()) });
 
   let closing: Promise<void> | undefined;
   const close = () => {
@@ -89,15 +109,6 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
     return closing;
   };
   return { endpoint, close, [Symbol.asyncDispose]: close };
-}
-
-function bind(server: Server, address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-      if (error) reject(error);
-      else resolve(port);
-    });
-  });
 }
 
 /** Streams hear that the server has stopped, so that their clients go elsewhere at once; whoever does not listen is cut off. */

@@ -1,7 +1,7 @@
 /** Calls of every kind from a typed client to a typed server, over real sockets. */
 import { Metadata, status } from "@grpc/grpc-js";
 import { CallError, type Connection, memory } from "rollcall";
-import { type GrpcClient, grpcClient, grpcConnect, outcomeOf } from "rollcall/grpc";
+import { type GrpcClient, grpcClient, grpcConnect, type HandlerContext, outcomeOf } from "rollcall/grpc";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { aborted, startTalk, type TalkServer } from "../support/talk.js";
@@ -66,6 +66,24 @@ describe("kinds of calls", () => {
       for (let value = 1; ; value = -1) yield { value };
     }
     expect((await client.sum(endless())).value).toBe(-1);
+  });
+
+  test("client streaming of requests that are all there leaves the event loop to others", async () => {
+    let turns = 0;
+    const counting = setInterval(() => {
+      turns += 1;
+    }, 1);
+    function* plenty() {
+      for (let number = 0; number < 20_000; number += 1) yield { value: turns > 5 ? -1 : 1 };
+    }
+    await client.sum(plenty() as never);
+    clearInterval(counting);
+    expect(turns).toBeGreaterThan(5);
+  });
+
+  test("client streaming that cannot start rejects", async () => {
+    const failure = client.sum(each({ value: 1 }), { metadata: { "no such key": "x" } });
+    await expect(failure).rejects.toThrow("Metadata key");
   });
 
   test("bidirectional, and the handler goes on after the last request", async () => {
@@ -221,6 +239,47 @@ describe("deadlines and cancellation", () => {
   test("a signal that has aborted already cancels at once", async () => {
     const failure = await failureOf(client.say({ text: "hello" }, { signal: AbortSignal.abort() }));
     expect(outcomeOf(failure).kind).toBe("cancelled");
+  });
+
+  test.each(["sum", "count", "echo"] as const)("aborting a %s reaches the server", async (kind) => {
+    const signals: AbortSignal[] = [];
+    const untilAborted = async ({ signal }: HandlerContext) => {
+      signals.push(signal);
+      await aborted(signal);
+    };
+    await using patient = await startTalk(
+      memory(),
+      {},
+      {
+        sum: async (_, context) => untilAborted(context).then(() => ({})),
+        async *count(_, context) {
+          yield {};
+          await untilAborted(context);
+        },
+        async *echo(_, context) {
+          yield {};
+          await untilAborted(context);
+        },
+      },
+    );
+    const talk = grpcConnect(Talk)({ id: "talk", address: patient.handle.address });
+    const abort = new AbortController();
+    async function* silent() {
+      await aborted(abort.signal);
+      yield {};
+    }
+    const options = { signal: abort.signal };
+    const start = {
+      sum: () => talk.client.sum(silent(), options),
+      count: () => collect(talk.client.count({}, options)),
+      echo: () => collect(talk.client.echo(silent(), options)),
+    };
+    const failure = failureOf(start[kind]());
+    while (signals.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    abort.abort(new Error("changed my mind"));
+    expect(await failure).toMatchObject({ code: status.CANCELLED, cause: new Error("changed my mind") });
+    await aborted(signals[0] as AbortSignal);
+    await talk[Symbol.asyncDispose]?.();
   });
 
   test("leaving a stream early cancels it on the server", async () => {

@@ -89,6 +89,18 @@ describe("a grpc-js client class", () => {
     expect(seen).toEqual([1, 2, 3]);
   });
 
+  test("of a definition with the names of the .proto has the methods under the names of the class too", async () => {
+    const upperCase = Object.fromEntries(
+      Object.entries(serviceDefinition(Talk)).map(([name, method]) => [
+        `${name.charAt(0).toUpperCase()}${name.slice(1)}`,
+        { ...method, originalName: name },
+      ]),
+    );
+    const Loaded = makeGenericClientConstructor(upperCase, "rollcall.test.Talk") as unknown as ClientClass<TalkClass>;
+    await using talk = grpcClient(Loaded, { registry, service: "talk" });
+    expect((await talk.say({ text: "hello" })).text).toBe("hello");
+  });
+
   test("without a service definition is refused with the remedy", () => {
     class Bare extends Client {}
     expect(() => grpcClient(Bare as ClientClass, { registry, service: "talk" })).toThrow("pass the definition");

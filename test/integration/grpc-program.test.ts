@@ -1,7 +1,7 @@
 /** The tutorial's server as a program, on a real etcd: what its signals and its failures look like from outside. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { firstMatch, type Membership } from "rollcall";
 import { etcd } from "rollcall/etcd";
@@ -58,6 +58,13 @@ function run(name: string, ...args: readonly string[]): Program {
   };
 }
 
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
 const isEmpty = (view: Membership) => view.state === "live" && view.instances.length === 0;
 
 const keys = () => member.etcdctl("get", "--prefix", "/services/book/");
@@ -110,6 +117,18 @@ test("says that etcd cannot be reached and ends with 1", async () => {
   const server = run("server", "--listen", "127.0.0.1:0", "--endpoints", `127.0.0.1:${port}`);
   expect((await server.exit).code).toBe(1);
   expect(server.stderr()).toContain(`127.0.0.1:${port}`);
+});
+
+test("a signal while etcd does not answer yet ends it, with nothing registered", async () => {
+  member.pause();
+  const [port = 0] = await freePorts(1);
+  const server = run("server", "--listen", `127.0.0.1:${port}`, "--endpoints", member.endpoint);
+  while (!(await accepts(port))) await new Promise((resolve) => setTimeout(resolve, 20));
+  server.child.kill("SIGTERM");
+  expect((await server.exit).code).toBe(1);
+  expect(server.stderr()).toContain("stopped by SIGTERM");
+  member.resume();
+  expect((await keys()).trim()).toBe("");
 });
 
 test("the tutorial's clients make their calls over whatever servers there are", async () => {

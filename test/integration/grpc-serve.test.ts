@@ -1,6 +1,8 @@
 /** The life of a server: bound, healthy, registered; deregistered, drained, closed. */
+import { once } from "node:events";
 import { createServer } from "node:net";
 import { type Connect, type Membership, memory, type NewInstance, type Registry, RollcallError } from "rollcall";
+import { etcd } from "rollcall/etcd";
 import { grpcClient, grpcConnect, serve } from "rollcall/grpc";
 import { afterEach, describe, expect, test } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Serving } from "../../src/adapters/grpc/proto/health_pb.js";
@@ -164,6 +166,79 @@ describe("a server that cannot start", () => {
     );
     expect(await canListen(port)).toBe(true);
   });
+
+  test.each([
+    ["192.0.2.1:0", "this machine has no such address"],
+    ["no-such-host.invalid:0", "the host's name is not known"],
+  ])("because nobody could listen on %s does not call it in use", async (listen, remedy) => {
+    await expect(startTalk(memory(), { listen })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining(remedy),
+    });
+  });
+
+  test("because a signal came while it looked for the registry gives the port and the signals back", async () => {
+    const registry: Registry = {
+      ...memory(),
+      localAddress: (signal) =>
+        new Promise((_, reject) => {
+          signal?.addEventListener("abort", () => reject(signal.reason));
+          process.emit("SIGUSR2", "SIGUSR2");
+        }),
+    };
+    const before = process.listenerCount("SIGUSR2");
+    const [port = 0] = await freePorts(1);
+    await expect(startTalk(registry, { listen: `0.0.0.0:${port}`, signals: ["SIGUSR2"] })).rejects.toMatchObject({
+      code: "CANCELLED",
+      message: expect.stringContaining("stopped by SIGUSR2"),
+    });
+    expect(await canListen(port)).toBe(true);
+    expect(process.listenerCount("SIGUSR2")).toBe(before);
+  });
+
+  test("because the registry was closed meanwhile gives the port back", async () => {
+    const [etcdPort, port = 0] = await freePorts(2);
+    const registry = etcd({ endpoints: [`127.0.0.1:${etcdPort}`], logger: false });
+    const starting = startTalk(registry, { listen: `127.0.0.1:${port}` });
+    setTimeout(() => void registry.close(), 100);
+    await expect(starting).rejects.toBeInstanceOf(RollcallError);
+    expect(await canListen(port)).toBe(true);
+  });
+});
+
+test("a signal that comes when it is as good as registered drains it", async () => {
+  const inner = memory();
+  const registry: Registry = {
+    ...inner,
+    async register(service, instance) {
+      const registration = await inner.register(service, instance);
+      process.emit("SIGUSR2", "SIGUSR2");
+      return registration;
+    },
+  };
+  const server = await startTalk(registry, { signals: ["SIGUSR2"] });
+  await server.handle.closed;
+  expect(addresses(inner.instancer("talk").current)).toEqual([]);
+});
+
+test("a registry that cannot deregister does not keep a server open, nor end the process", async () => {
+  const inner = memory();
+  const registry: Registry = {
+    ...inner,
+    async register(service, instance) {
+      const registration = await inner.register(service, instance);
+      registration.close = async () => {
+        throw new Error("out of order");
+      };
+      return registration;
+    },
+  };
+  const warned = once(process, "warning");
+  const server = await startTalk(registry, { signals: ["SIGUSR2"] });
+  process.emit("SIGUSR2", "SIGUSR2");
+  await server.handle.closed; // an unhandled rejection would fail the run
+  expect(await canListen(Number(server.handle.address.split(":")[1]))).toBe(true);
+  expect(await warned).toMatchObject([{ message: "out of order" }]);
 });
 
 describe("health", () => {

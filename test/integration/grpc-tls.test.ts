@@ -69,6 +69,14 @@ describe("a client", () => {
   });
 });
 
+test.each(["ca", "cert", "key"] as const)("what is no PEM text as %s is refused with the remedy", async (which) => {
+  const { cert, key } = clientCertificate;
+  const tls = { ca: authority.ca, cert, key, [which]: "/etc/ssl/a-file.pem" };
+  const refusal = { code: "INVALID_ARGUMENT", message: expect.stringContaining("not the names of files") };
+  expect(() => grpcConnect(Talk, { tls })).toThrow(expect.objectContaining(refusal));
+  await expect(startTalk(memory(), { tls })).rejects.toMatchObject(refusal);
+});
+
 test("a server with a ca asks its clients for certificates", async () => {
   const private_ = memory();
   await using _server = await startTalk(private_, {

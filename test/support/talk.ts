@@ -73,9 +73,11 @@ export function talkImplementation(seen: (context: HandlerContext) => void): Ser
   };
 }
 
+/** `handlers` take the place of those that talk. */
 export async function startTalk(
   registry: Registry,
   options: Partial<ServeOptions<readonly []>> = {},
+  handlers: Partial<ServiceImplementation<typeof Talk>> = {},
 ): Promise<TalkServer> {
   const contexts: HandlerContext[] = [];
   let wake = () => {};
@@ -90,10 +92,13 @@ export async function startTalk(
     handlers: [
       [
         Talk,
-        talkImplementation((context) => {
-          contexts.push(context);
-          wake();
-        }),
+        {
+          ...talkImplementation((context) => {
+            contexts.push(context);
+            wake();
+          }),
+          ...handlers,
+        },
       ],
     ],
   });

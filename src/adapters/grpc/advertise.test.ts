@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { advertisedAddress, formatHostPort, parseHostPort } from "./advertise.js";
+import { formatHostPort, parseHostPort } from "../../host-port.js";
+import { advertisedAddress } from "./advertise.js";
 
 const registryAt = (host: string) => ({ localAddress: async () => host });
 const bound = (host: string) => ({ host, port: 50051 });

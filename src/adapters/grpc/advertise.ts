@@ -4,32 +4,8 @@
  * Why so strict: an address that only works on this machine is accepted by every registry and refused by every client, and
  * nothing says why.
  */
-import { isIP, isIPv6 } from "node:net";
+import { formatHostPort, type HostPort, isWildcard, parseHostPort } from "../../host-port.js";
 import { type Registry, RollcallError } from "../../index.js";
-
-export interface HostPort {
-  /** Without brackets. */
-  readonly host: string;
-  readonly port: number;
-}
-
-/** Reads `host:port`; an IPv6 host stands in brackets. `what` names it in the error. */
-export function parseHostPort(text: string, what: string): HostPort {
-  const match = /^(?:\[([^[\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  if (host === undefined || port > 65_535 || (match?.[1] !== undefined && !isIPv6(host))) {
-    throw new RollcallError(
-      "INVALID_ARGUMENT",
-      `${what} is "${text}" and must be host:port, with an IPv6 host in brackets: 10.0.0.1:50051, [fd00::1]:50051`,
-    );
-  }
-  return { host, port };
-}
-
-export function formatHostPort({ host, port }: HostPort): string {
-  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
-}
 
 /**
  * The address to register for a server bound to `bound`. With `auto` it is the host that the server listens on, or, where
@@ -77,10 +53,6 @@ function explicit(advertise: string): HostPort {
     );
   }
   return address;
-}
-
-function isWildcard(host: string): boolean {
-  return isIP(host) !== 0 && /^[0:.]+$/.test(host);
 }
 
 function isLoopback(host: string): boolean {

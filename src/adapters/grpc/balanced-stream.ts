@@ -18,6 +18,8 @@ export interface BalancedStreamOptions<C, I, O> {
 interface Opened<O> {
   readonly first: IteratorResult<O, unknown>;
   readonly responses: AsyncIterator<O, unknown>;
+  /** Ends the pick. */
+  tellEnd(outcome: Outcome): void;
 }
 
 const ENDED: Outcome = { kind: "ok", reached: "maybe-seen" };
@@ -31,7 +33,6 @@ export class BalancedStream<C, I, O> implements AsyncIterableIterator<O> {
   readonly #onAbort = () => this.#leaving.abort(this.#signal?.reason);
   readonly #opened: Promise<Opened<O>>;
   #firstGiven = false;
-  #tellEnd: (outcome: Outcome) => void = () => {};
 
   constructor({ call, callOptions, requests, open }: BalancedStreamOptions<C, I, O>) {
     this.#requests = new ReplayedRequests(requests);
@@ -42,33 +43,41 @@ export class BalancedStream<C, I, O> implements AsyncIterableIterator<O> {
       async (client, context) => {
         const responses = open(client, this.#requests.attempt(), context)[Symbol.asyncIterator]();
         const first = await responses.next();
-        if (!first.done) context.holdUntil(new Promise(this.#hold));
-        return { first, responses };
+        let tellEnd: Opened<O>["tellEnd"] = () => {};
+        const end = new Promise<Outcome>((resolve) => {
+          tellEnd = resolve;
+        });
+        if (!first.done) context.holdUntil(end);
+        return { first, responses, tellEnd };
       },
       { ...callOptions, signal: this.#leaving.signal },
     );
     this.#opened.then(
       () => this.#requests.commit(),
-      () => this.#close(LEFT), // whoever reads is told in next()
+      () => this.#close(), // whoever reads is told in next()
     );
   }
 
   async next(): Promise<IteratorResult<O, undefined>> {
-    const { first, responses } = await this.#opened;
-    const result = this.#firstGiven ? await this.#following(responses) : first;
+    const opened = await this.#opened;
+    const result = this.#firstGiven ? await this.#following(opened) : opened.first;
     this.#firstGiven = true;
     if (!result.done) return result;
-    this.#close(ENDED);
+    opened.tellEnd(ENDED);
+    this.#close();
     return { done: true, value: undefined };
   }
 
   async return(): Promise<IteratorResult<O, undefined>> {
     this.#leaving.abort();
     await this.#opened.then(
-      ({ responses }) => responses.return?.(),
+      async ({ responses, tellEnd }) => {
+        await responses.return?.();
+        tellEnd(LEFT);
+      },
       () => {},
     );
-    this.#close(LEFT);
+    this.#close();
     return { done: true, value: undefined };
   }
 
@@ -76,21 +85,17 @@ export class BalancedStream<C, I, O> implements AsyncIterableIterator<O> {
     return this;
   }
 
-  readonly #hold = (tellEnd: (outcome: Outcome) => void) => {
-    this.#tellEnd = tellEnd;
-  };
-
-  async #following(responses: AsyncIterator<O, unknown>): Promise<IteratorResult<O, unknown>> {
+  async #following({ responses, tellEnd }: Opened<O>): Promise<IteratorResult<O, unknown>> {
     try {
       return await responses.next();
     } catch (error) {
-      this.#close(outcomeOf(error));
+      tellEnd(outcomeOf(error));
+      this.#close();
       throw error;
     }
   }
 
-  #close(outcome: Outcome): void {
-    this.#tellEnd(outcome);
+  #close(): void {
     this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#requests.close();
   }

@@ -1,6 +1,7 @@
 /** gRPC connections for an endpointer: one grpc-js channel for each instance, shared by all methods and calls. */
 import type { CallCredentials, ChannelOptions, Client, Interceptor } from "@grpc/grpc-js";
 import { type Clock, type Connect, type Connection, systemClock } from "../../index.js";
+import { witnessInterceptor } from "./call-witness.js";
 import type { ClientClass, GrpcClient, ServiceSource } from "./client-types.js";
 import { GrpcJsTransport } from "./grpc-js-transport.js";
 import { InstanceChannel } from "./instance-channel.js";
@@ -10,7 +11,6 @@ import { outcomeOf } from "./outcome-of.js";
 import { type ClientTlsOptions, clientCredentials } from "./tls.js";
 import type { GrpcTransport } from "./transport.js";
 import { typedClient, type UntypedClient } from "./typed-client.js";
-import { witnessInterceptor } from "./witness-interceptor.js";
 
 export interface GrpcConnectOptions {
   /** The service's name, which TLS certificates are expected to carry; `grpcClient` fills it in. */

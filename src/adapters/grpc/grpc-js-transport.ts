@@ -7,12 +7,12 @@ import {
   type Interceptor,
   type Metadata,
   type ServiceError,
-  status,
 } from "@grpc/grpc-js";
 import type { Clock, ConnectionStatus, Live, Outcome } from "../../index.js";
+import { CallWitness } from "./call-witness.js";
 import type { InstanceChannel } from "./instance-channel.js";
 import { mergeMetadata } from "./metadata.js";
-import { outcomeOf, testify } from "./outcome-of.js";
+import { outcomeOf } from "./outcome-of.js";
 import { ResponseStream } from "./response-stream.js";
 import type { GrpcMethod, GrpcTransport, TransportCallOptions } from "./transport.js";
 
@@ -28,14 +28,17 @@ export class GrpcJsTransport implements GrpcTransport {
   readonly #client: Client;
   readonly #clock: Clock;
   readonly #metadata: Metadata | undefined;
+  readonly #start: <R>(start: () => R) => R;
 
   constructor(channel: InstanceChannel, options: GrpcJsTransportOptions) {
     this.#channel = channel;
     this.#clock = options.clock;
     this.#metadata = options.metadata;
+    const interceptors = [...(options.interceptors ?? [])];
+    this.#start = interceptors.length === 0 ? withoutStackTraces : (start) => start();
     this.#client = new Client(channel.getTarget(), credentials.createInsecure(), {
       channelOverride: channel, // which has the credentials that count
-      interceptors: [...(options.interceptors ?? [])],
+      interceptors,
     });
   }
 
@@ -51,12 +54,12 @@ export class GrpcJsTransport implements GrpcTransport {
       const onEnd = (error: ServiceError | null, response?: O) => {
         running.ended();
         if (error !== null) return reject(running.explain(error));
-        this.#channel.received();
+        running.received();
         resolve(response as O); // grpc-js gives one or the other
       };
       const metadata = mergeMetadata(this.#metadata, options.metadata);
       const callOptions = this.#callOptions(options);
-      const call = withoutStackTraces(() =>
+      const call = this.#start(() =>
         this.#client.makeUnaryRequest(
           method.path,
           asItIs,
@@ -87,7 +90,7 @@ export class GrpcJsTransport implements GrpcTransport {
       this.#callOptions(options),
     );
     call.once("metadata", (header: Metadata) => {
-      this.#channel.received();
+      running.received();
       options.onHeader?.(header);
     });
     call.once("status", ({ metadata }) => {
@@ -95,10 +98,7 @@ export class GrpcJsTransport implements GrpcTransport {
       options.onTrailer?.(metadata);
     });
     running.cancelWith(options, call);
-    const responses = new ResponseStream(call, {
-      received: () => this.#channel.received(),
-      explain: (error) => running.explain(error),
-    });
+    const responses = new ResponseStream(call, running);
     void responses.send(requests, method.requestSerialize);
     return responses;
   }
@@ -132,11 +132,8 @@ const NO_DEADLINE: CallOptions = {};
 
 const asItIs = (bytes: Buffer): Buffer => bytes;
 
-// The codes under which grpc-js itself ends a call; under any other the server was heard.
-const MAYBE_OUR_OWN: ReadonlySet<status> = new Set([status.CANCELLED, status.DEADLINE_EXCEEDED, status.UNAVAILABLE]);
-
 /**
- * Runs `work` with errors that capture no stack. grpc-js makes an error at the start of each call, for the case that it fails;
+ * Runs `work`, which must be grpc-js's own code only, with errors that capture no stack. grpc-js makes an error at the start of each call, for the case that it fails;
  * this far below the caller its ten frames are rollcall's own, and capturing them costs more than balancing and retrying do.
  * (Node's own `hideStackFrames` and `AbortError` use the same means.)
  */
@@ -150,22 +147,21 @@ function withoutStackTraces<R>(work: () => R): R {
   }
 }
 
-/** One call: how it is cancelled, and what the connection can say of it in the end. */
+/** One call: how it is cancelled, and why it was. */
 class RunningCall {
-  readonly #channel: InstanceChannel;
-  readonly #start: number;
-  #cancelled: { readonly reason: unknown } | undefined;
+  readonly #witness: CallWitness;
+  #reason: unknown;
   #signal: AbortSignal | undefined;
   #onAbort: (() => void) | undefined;
 
   constructor(channel: InstanceChannel) {
-    this.#channel = channel;
-    this.#start = channel.callStart();
+    this.#witness = new CallWitness(channel);
   }
 
   cancelWith({ signal, cancellation }: TransportCallOptions, call: { cancel(): void }): void {
     const cancel = (reason: unknown) => {
-      this.#cancelled ??= { reason };
+      this.#reason ??= reason;
+      this.#witness.cancelled();
       call.cancel();
     };
     cancellation?.onCancel(cancel);
@@ -176,6 +172,10 @@ class RunningCall {
     else signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
+  received(): void {
+    this.#witness.received();
+  }
+
   /** Lets go of the signal. */
   ended(): void {
     if (this.#onAbort) this.#signal?.removeEventListener("abort", this.#onAbort);
@@ -184,10 +184,7 @@ class RunningCall {
 
   /** `error` as it was received, with what is known of the call on record. */
   explain(error: ServiceError): ServiceError {
-    if (!MAYBE_OUR_OWN.has(error.code)) this.#channel.received();
-    const cancelledHere = this.#cancelled !== undefined && error.code === status.CANCELLED;
-    testify(error.metadata, { neverSent: !this.#channel.couldHaveSent(this.#start), cancelledHere });
-    if (cancelledHere && this.#cancelled) error.cause ??= this.#cancelled.reason;
+    if (this.#witness.failed(error.code, error.metadata)) error.cause ??= this.#reason;
     return error;
   }
 }

@@ -1,4 +1,13 @@
-/** rollcall for gRPC, over `@grpc/grpc-js`. */
+/**
+ * rollcall for gRPC, over `@grpc/grpc-js`. The way of a call through this folder:
+ *
+ *     client ─▶ balanced-methods ─▶ typed-client ─▶ transport: grpc-js-transport ─▶ instance-channel ─▶ the wire
+ *               (balanced-stream,   (connect makes            (response-stream,
+ *               replayed-requests)  one per instance)         call-witness, outcome-of)
+ *
+ *     the wire ─▶ grpc-js-handler ─▶ the service's own handler, with a handler-context
+ *                 (serve sets it up: handlers, health, advertise, shutdown-signal)
+ */
 
 // What a program uses.
 export type { BalancedCallOptions } from "./balanced-methods.js";

@@ -33,7 +33,7 @@ afterEach(() => {
 
 const within = () => AbortSignal.timeout(10_000);
 
-test("a peer that accepts and says nothing is not ready; it is failing after 5 s and dialled anew", async () => {
+test("a peer that accepts and says nothing is not ready; it is failing after 5 s and dialled anew, then less often", async () => {
   channel.connect();
   await firstMatch(channel.status, (status) => status === "connecting", within());
   while (sockets.length < 1) await once(server, "accepted");
@@ -42,9 +42,22 @@ test("a peer that accepts and says nothing is not ready; it is failing after 5 s
   await clock.advance(200);
   expect(channel.status.current).toBe("failing");
   while (sockets.length < 2) await once(server, "accepted");
-  await clock.advance(5_000);
+  await clock.advance(10_000);
   expect(channel.status.current).toBe("failing");
   while (sockets.length < 3) await once(server, "accepted");
+});
+
+test("a peer that hangs for an hour is left with few sockets, not with one for every five seconds", async () => {
+  channel.connect();
+  for (let dials = 1, waitedMs = 0; waitedMs < 3_600_000; dials += 1) {
+    while (sockets.length < dials) await once(server, "accepted");
+    await new Promise((resolve) => setImmediate(resolve));
+    const waitMs = Math.min(5_000 * 2 ** (dials - 1), 900_000);
+    await clock.advance(waitMs);
+    waitedMs += waitMs;
+  }
+  expect(sockets.length).toBeLessThan(15);
+  expect(channel.status.current).toBe("failing");
 });
 
 test("a suspicion while it is not ready changes nothing: it is being dialled already", async () => {

@@ -17,8 +17,12 @@ import {
 } from "@grpc/grpc-js";
 import { type Clock, type ConnectionStatus, cell, type Live, type Timer } from "../../index.js";
 
-/** A connection that is not ready after this is given up and tried anew; a LAN handshake takes milliseconds. */
-const CONNECT_TIMEOUT_MS = 5_000;
+/**
+ * A connection that is not ready after this is given up and dialled anew; a LAN handshake takes milliseconds. Each time it
+ * may take twice as long, because grpc-js keeps the sockets that it was still waiting on: they close when the peer answers
+ * or is gone, and until then a peer that hangs for an hour must not cost hundreds.
+ */
+const CONNECT_TIMEOUT_MS = { first: 5_000, longest: 900_000 };
 
 const CHANNEL_DEFAULTS: ChannelOptions = {
   // Connections belong to instances: two clients of one process must not see each other's, and closing one closes it.
@@ -51,6 +55,7 @@ export class InstanceChannel implements ChannelInterface {
   #receivedMs = 0;
   #closed = false;
   #patience: Timer | undefined;
+  #patienceMs = CONNECT_TIMEOUT_MS.first;
 
   constructor(address: string, credentials: ChannelCredentials, options: ChannelOptions, clock: Clock) {
     this.#open = () => new Channel(address, credentials, { ...CHANNEL_DEFAULTS, ...options });
@@ -136,17 +141,23 @@ export class InstanceChannel implements ChannelInterface {
       this.#readyCount += 1;
       this.#receivedMs = this.#clock.nowMs();
       this.#cancelPatience();
+      this.#patienceMs = CONNECT_TIMEOUT_MS.first;
       this.#status.set("ready");
     } else if (state === connectivityState.TRANSIENT_FAILURE) {
       this.#status.set("failing");
     } else if (state === connectivityState.CONNECTING) {
       // A peer that was failing stays so, for those who look, until it is ready.
       if (this.#status.current !== "failing") this.#status.set("connecting");
-      this.#patience ??= this.#clock.after(CONNECT_TIMEOUT_MS, () => this.#replace("failing"));
+      this.#patience ??= this.#clock.after(this.#patienceMs, () => this.#giveUp());
     } else {
       this.#cancelPatience();
       this.#status.set("idle");
     }
+  }
+
+  #giveUp(): void {
+    this.#patienceMs = Math.min(this.#patienceMs * 2, CONNECT_TIMEOUT_MS.longest);
+    this.#replace("failing");
   }
 
   #replace(status: ConnectionStatus): void {

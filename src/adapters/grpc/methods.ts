@@ -44,6 +44,14 @@ function generatedMethods(service: DescService): MethodTable {
   );
 }
 
+/** Under the definition's names and, as grpc-js's own client classes have it, under their `originalName`. */
 function definedMethods(definition: ServiceDefinition): MethodTable {
-  return new Map(Object.entries(definition).map(([name, method]) => [name, { ...method, idempotent: false }]));
+  const methods = new Map<string, ServiceMethod>();
+  for (const [name, method] of Object.entries(definition)) {
+    const entry: ServiceMethod = { ...method, idempotent: false };
+    methods.set(name, entry);
+    if (method.originalName !== undefined && !(method.originalName in definition))
+      methods.set(method.originalName, entry);
+  }
+  return methods;
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { ReplayedRequests } from "./replayed-requests.js";
 
@@ -70,5 +72,24 @@ describe("replayed requests", () => {
       })(),
     );
     await expect(collect(failing.attempt())).rejects.toThrow("no more");
+  });
+
+  test("are let go as they are read once there is no further attempt", async () => {
+    setFlagsFromString("--expose-gc");
+    const collectGarbage = runInNewContext("gc") as () => void;
+    const early: WeakRef<object>[] = [];
+    function* large() {
+      for (let number = 0; number < 1_000; number += 1) {
+        const request = { bytes: new Uint8Array(100) };
+        if (early.length < 10) early.push(new WeakRef(request));
+        yield request;
+      }
+    }
+    const attempt = new ReplayedRequests(large()).attempt()[Symbol.asyncIterator]();
+    for (let number = 0; number < 500; number += 1) await attempt.next();
+    await new Promise((resolve) => setImmediate(resolve)); // a WeakRef holds until the turn is over
+    collectGarbage();
+    expect(early.filter((request) => request.deref())).toEqual([]);
+    await attempt.next();
   });
 });

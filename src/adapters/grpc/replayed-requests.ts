@@ -60,12 +60,17 @@ export class ReplayedRequests<I> {
   }
 }
 
-async function* follow<I>(first: Link<I>): AsyncGenerator<I, void, undefined> {
+/** Not a generator: that would keep the link that it began with, and so every request, for as long as it runs. */
+function follow<I>(first: Link<I>): AsyncIterable<I> {
   let link = first;
-  for (;;) {
-    const next = await link.next();
-    if (next === undefined) return;
-    yield next.request;
-    link = next.rest;
-  }
+  const requests: AsyncIterableIterator<I> = {
+    async next() {
+      const next = await link.next();
+      if (next === undefined) return { done: true, value: undefined };
+      link = next.rest;
+      return { done: false, value: next.request };
+    },
+    [Symbol.asyncIterator]: () => requests,
+  };
+  return requests;
 }

@@ -4,6 +4,7 @@
  * Why not the stream's own iterator alone: grpc-js emits a failure without destroying the stream, so a reader who starts
  * after the failure would see a clean end; and leaving the loop would leave the call running.
  */
+import { setImmediate as turnOfEventLoop } from "node:timers/promises";
 import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import { isServiceError } from "./outcome-of.js";
 
@@ -39,7 +40,11 @@ export class ResponseStream<O> implements AsyncIterableIterator<O> {
     try {
       for await (const request of requests) {
         if (this.#ended) return;
-        if (!this.#call.write(serialize(request))) await this.#drained();
+        if (this.#call.write(serialize(request))) continue;
+        await this.#drained();
+        // grpc-js asks for more before a socket has had its say: requests that are all there at once would hold the event
+        // loop until a megabyte of them is waiting.
+        await turnOfEventLoop();
       }
       this.#call.end();
     } catch (error) {

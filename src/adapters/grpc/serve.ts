@@ -7,7 +7,10 @@
  * Why this order: registered before bound sends callers to a closed port; closed before deregistered does so too, and so
  * does closing before the clients' views have changed.
  */
-import { type ChannelOptions, Server, type ServerCredentials, type ServerInterceptor } from "@grpc/grpc-js";
+import { type ChannelOptions, Server, type ServerInterceptor } from "@grpc/grpc-js";
+import { reportStray } from "../../errors.js";
+import { listenOn } from "../../grpc-listen.js";
+import { type HostPort, parseHostPort } from "../../host-port.js";
 import {
   type Clock,
   type NewInstance,
@@ -17,11 +20,11 @@ import {
   sleep,
   systemClock,
 } from "../../index.js";
-import { advertisedAddress, formatHostPort, type HostPort, parseHostPort } from "./advertise.js";
+import { advertisedAddress } from "./advertise.js";
 import type { ServiceSource } from "./client-types.js";
 import { type ImplementationOf, servable } from "./handlers.js";
 import { healthService } from "./health.js";
-import { onShutdownSignal } from "./shutdown-signal.js";
+import { type ShutdownSignal, shutdownSignal } from "./shutdown-signal.js";
 import { type ServerTlsOptions, serverCredentials } from "./tls.js";
 
 export interface ServeOptions<S extends readonly ServiceSource[]>
@@ -47,7 +50,7 @@ export interface ServeOptions<S extends readonly ServiceSource[]>
   readonly spreadMs?: number | undefined;
   /** How long calls in flight may take to finish before they are cut; default 5,000 ms. */
   readonly drainMs?: number | undefined;
-  /** Signals that drain the server; a second one ends the process at once. Default SIGTERM and SIGINT, `[]` for none. */
+  /** Signals that drain the server, or give up its start; a second one ends the process at once. Default SIGTERM and SIGINT, `[]` for none. */
   readonly signals?: readonly NodeJS.Signals[] | undefined;
   readonly clock?: Clock | undefined;
 }
@@ -65,44 +68,47 @@ export interface ServeHandle extends AsyncDisposable {
   /** As registered, `host:port`. */
   readonly address: string;
   readonly registration: Registration;
-  /** Resolves when the server has closed, by `close()` or a signal. */
+  /** Resolves when the server has closed, by `close()` or a signal; never rejects. */
   readonly closed: Promise<void>;
   /** Drains: deregisters, lets it spread, lets calls in flight finish and closes. Calling it again changes nothing. */
   close(): Promise<void>;
 }
 
 /**
- * Starts a server and registers it. Rejects with a `RollcallError`: `ADDRESS_IN_USE` when it cannot listen, what the
- * registry says when it cannot register, `INVALID_ARGUMENT` for an address that others cannot reach; then nothing is
- * registered and the port is free.
+ * Starts a server and registers it. Rejects with a `RollcallError`: `ADDRESS_IN_USE` for a port that is taken,
+ * `INVALID_ARGUMENT` for an address that cannot be listened on or that others cannot reach, `CANCELLED` at one of `signals`,
+ * and what the registry says when it cannot register. Then nothing is registered and the port is free.
  */
 export async function serve<const S extends readonly ServiceSource[]>(options: ServeOptions<S>): Promise<ServeHandle> {
   const { clock = systemClock } = options;
   const listen = parseHostPort(options.listen, "listen");
+  const credentials = serverCredentials(options.tls);
   const server = new Server({ ...options.channelOptions, interceptors: [...(options.interceptors ?? [])] });
   const services = options.handlers.map(([source, implementation]) => servable(source, implementation));
   const health = healthService(services.flatMap(({ names }) => names));
   for (const { definition, implementation } of [...services, health]) server.addService(definition, implementation);
-
-  const port = await bind(server, listen, serverCredentials(options.tls));
   const bound: BoundServer = {
+    setHealthy: health.setServing,
     finish: async (drainMs) => {
       health.close();
       await shutDown(server, clock, drainMs);
     },
-    setHealthy: health.setServing,
   };
-  bound.setHealthy(true);
+
+  const stopping = shutdownSignal(options.signals ?? DEFAULTS.signals);
   try {
-    const registration = await register({ host: listen.host, port }, options, clock);
+    const port = await listenOn(server, listen, credentials);
+    bound.setHealthy(true);
+    const registration = await register({ host: listen.host, port }, options, clock, stopping.signal);
     return new RunningServer(bound, registration, {
       clock,
       spreadMs: options.spreadMs ?? DEFAULTS.spreadMs,
       drainMs: options.drainMs ?? DEFAULTS.drainMs,
-      signals: options.signals ?? DEFAULTS.signals,
+      stopping,
     });
   } catch (error) {
     await bound.finish(0);
+    stopping[Symbol.dispose]();
     throw error;
   }
 }
@@ -117,7 +123,7 @@ interface Shutdown {
   readonly clock: Clock;
   readonly spreadMs: number;
   readonly drainMs: number;
-  readonly signals: readonly NodeJS.Signals[];
+  readonly stopping: ShutdownSignal;
 }
 
 class RunningServer implements ServeHandle {
@@ -125,8 +131,7 @@ class RunningServer implements ServeHandle {
   readonly closed: Promise<void>;
   readonly #server: BoundServer;
   readonly #shutdown: Shutdown;
-  readonly #signals: Disposable;
-  #announceClosed: (closing: Promise<void>) => void = () => {};
+  #announceClosed = () => {};
   #closing: Promise<void> | undefined;
 
   constructor(server: BoundServer, registration: Registration, shutdown: Shutdown) {
@@ -136,7 +141,10 @@ class RunningServer implements ServeHandle {
     this.closed = new Promise((resolve) => {
       this.#announceClosed = resolve;
     });
-    this.#signals = onShutdownSignal(shutdown.signals, () => void this.close());
+    const { signal } = shutdown.stopping;
+    const onSignal = () => void this.close().catch(reportStray);
+    if (signal.aborted) onSignal();
+    else signal.addEventListener("abort", onSignal, { once: true });
   }
 
   get address(): string {
@@ -144,10 +152,7 @@ class RunningServer implements ServeHandle {
   }
 
   close(): Promise<void> {
-    if (this.#closing === undefined) {
-      this.#closing = this.#drain();
-      this.#announceClosed(this.#closing);
-    }
+    this.#closing ??= this.#drain();
     return this.#closing;
   }
 
@@ -156,14 +161,15 @@ class RunningServer implements ServeHandle {
   }
 
   async #drain(): Promise<void> {
-    const { clock, spreadMs, drainMs } = this.#shutdown;
+    const { clock, spreadMs, drainMs, stopping } = this.#shutdown;
     this.#server.setHealthy(false);
     try {
       await this.registration.close();
       await sleep(clock, spreadMs);
     } finally {
       await this.#server.finish(drainMs);
-      this.#signals[Symbol.dispose]();
+      stopping[Symbol.dispose]();
+      this.#announceClosed();
     }
   }
 }
@@ -172,16 +178,20 @@ async function register(
   bound: HostPort,
   options: ServeOptions<readonly ServiceSource[]>,
   clock: Clock,
+  stopping: AbortSignal,
 ): Promise<Registration> {
   const { registry, service, weight, zone, version, metadata } = options;
   const timeoutMs = options.startTimeoutMs ?? DEFAULTS.startTimeoutMs;
-  const waiting = new AbortController();
+  const givingUp = new AbortController();
+  const giveUp = () => givingUp.abort(stopping.reason);
+  stopping.throwIfAborted();
+  stopping.addEventListener("abort", giveUp);
   const timer = clock.after(timeoutMs, () =>
-    waiting.abort(new RollcallError("REGISTRY_UNAVAILABLE", `no connection to the registry within ${timeoutMs} ms`)),
+    givingUp.abort(new RollcallError("REGISTRY_UNAVAILABLE", `no connection to the registry within ${timeoutMs} ms`)),
   );
   try {
     const advertise = options.advertise ?? DEFAULTS.advertise;
-    const address = await advertisedAddress(advertise, bound, registry, waiting.signal);
+    const address = await advertisedAddress(advertise, bound, registry, givingUp.signal);
     const instance: NewInstance = {
       address,
       ...(weight !== undefined && { weight }),
@@ -189,21 +199,11 @@ async function register(
       ...(version !== undefined && { version }),
       ...(metadata !== undefined && { metadata }),
     };
-    return await registry.register(service, instance, { timeoutMs });
+    return await registry.register(service, instance, { signal: stopping, timeoutMs });
   } finally {
     timer.cancel();
+    stopping.removeEventListener("abort", giveUp);
   }
-}
-
-function bind(server: Server, listen: HostPort, credentials: ServerCredentials): Promise<number> {
-  const address = formatHostPort(listen);
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => {
-      if (error === null) return resolve(port);
-      const message = `cannot listen on ${address}: ${error.message}; free it, or listen on another port or on port 0`;
-      reject(new RollcallError("ADDRESS_IN_USE", message, { cause: error }));
-    });
-  });
 }
 
 function shutDown(server: Server, clock: Clock, drainMs: number): Promise<void> {

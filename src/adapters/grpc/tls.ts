@@ -1,4 +1,6 @@
 /** TLS as rollcall's options say it, as grpc-js's credentials. */
+import { X509Certificate } from "node:crypto";
+import { createSecureContext } from "node:tls";
 import {
   type CallCredentials,
   type ChannelCredentials,
@@ -6,6 +8,7 @@ import {
   credentials,
   ServerCredentials,
 } from "@grpc/grpc-js";
+import { toError } from "../../errors.js";
 import { RollcallError } from "../../index.js";
 
 /** PEM text or bytes, not a file's name. */
@@ -47,6 +50,7 @@ export function clientCredentials(
   if ((cert === undefined) !== (key === undefined)) {
     throw new RollcallError("INVALID_ARGUMENT", "tls.cert and tls.key belong together: set both or neither");
   }
+  refuseUnreadable({ ca, cert, key });
   const channel = credentials.createSsl(buffer(ca), buffer(key), buffer(cert));
   return {
     credentials: callCredentials ? credentials.combineChannelCredentials(channel, callCredentials) : channel,
@@ -58,8 +62,23 @@ export function clientCredentials(
 
 export function serverCredentials(tls: ServerTlsOptions | undefined): ServerCredentials {
   if (tls === undefined) return ServerCredentials.createInsecure();
+  refuseUnreadable(tls);
   const pair = { cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) };
   return ServerCredentials.createSsl(buffer(tls.ca), [pair], tls.ca !== undefined);
+}
+
+/** Said here, because grpc-js says it in OpenSSL's words, for a server only once it binds, and for a `ca` never. */
+function refuseUnreadable({ ca, cert, key }: { readonly [K in "ca" | "cert" | "key"]?: Pem | undefined }): void {
+  try {
+    if (ca !== undefined) new X509Certificate(Buffer.from(ca));
+    createSecureContext({ cert: buffer(cert) ?? undefined, key: buffer(key) ?? undefined });
+  } catch (error) {
+    throw new RollcallError(
+      "INVALID_ARGUMENT",
+      `tls cannot be used: ${toError(error).message}; ca, cert and key are PEM text, not the names of files`,
+      { cause: error },
+    );
+  }
 }
 
 function buffer(pem: Pem | undefined): Buffer | null {

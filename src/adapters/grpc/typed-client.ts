@@ -17,7 +17,7 @@ function clientFunction(method: ServiceMethod, transport: GrpcTransport): Client
   if (!requestStream && !responseStream) return (request, options) => transport.unary(method, request, options);
   if (!requestStream) return (request, options) => transport.stream(method, [request], options);
   if (responseStream) return (requests, options) => transport.stream(method, requests, options);
-  return (requests, options) => onlyReply(transport.stream(method, requests, options));
+  return async (requests, options) => onlyReply(transport.stream(method, requests, options));
 }
 
 /** The reply of a client-streaming call: the one message that its status follows. */
