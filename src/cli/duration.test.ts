@@ -13,12 +13,14 @@ it.each([
   expect(parseDuration(text)).toBe(valueMs);
 });
 
-it.each(["", "3", "s", "-3s", "3 s", "3sec", "1m30s", "1e3s", "Infinitys", `${"9".repeat(400)}s`])(
-  "refuses %j",
-  (text) => {
-    expect(() => parseDuration(text)).toThrow("write e.g. 500ms, 3s or 1m");
-  },
-);
+it.each(["", "3", "s", "-3s", "3 s", "3sec", "1m30s", "1e3s", "Infinitys"])("refuses %j", (text) => {
+  expect(() => parseDuration(text)).toThrow("write e.g. 500ms, 3s or 1m");
+});
+
+it("refuses what a timer would take for no time at all", () => {
+  expect(parseDuration("596h")).toBe(2_145_600_000);
+  for (const text of ["597h", `${"9".repeat(400)}s`]) expect(() => parseDuration(text)).toThrow("596h is the most");
+});
 
 it("refuses no time where there has to be some", () => {
   expect(() => parsePositiveDuration("0ms")).toThrow("no time at all");

@@ -30,7 +30,7 @@ describe("unusable arguments end with 2 and one line that says how to mend them"
     [["watch", "book", "--follow"], "there is no option --follow"],
     [["watch", "book/shelf"], '"book/shelf" cannot name a service'],
     [["ls", "--endpoints", "10.0.0.1"], "no port"],
-    [["dev", "--listen", "2379"], "give host:port"],
+    [["dev", "--listen", "2379"], "must be host:port"],
     [["register", "book", "0.0.0.0:50051"], "not where others reach it"],
     [["register", "book", "127.0.0.1:50051", "--", "no-such-program"], 'cannot start "no-such-program" (ENOENT)'],
     [["call", "pb.Test/Test", "{a}", "--service", "book", "--proto", "examples/book/book.proto"], "is not JSON"],

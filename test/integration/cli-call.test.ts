@@ -161,6 +161,12 @@ describe("failures", () => {
 });
 
 describe("load", () => {
+  test("on a service that nobody serves fails call by call in its time, and does not wait for ever", async () => {
+    const { code, results } = await call("Allen", "--service", "nobody", "-n", "3", "--timeout", "100ms");
+    expect(code).toBe(1);
+    expect(results.map((result) => result.code)).toEqual(Array.from({ length: 3 }, () => "NO_INSTANCES"));
+  });
+
   test("ends after --duration, or after -n calls, whichever comes first", async () => {
     const [byTime, byNumber] = await Promise.all([
       call("wait50", "--duration", "1s", "-n", "1000", "--summary"),

@@ -139,6 +139,14 @@ test("gives up on a command that never listens, and takes it along", async () =>
   expect(alive(pid)).toBe(false);
 });
 
+test("gives up on one that ignores SIGTERM too", async () => {
+  const { cli, pid } = await start(["--json", "--start-timeout", "100ms"], { delayMs: 60_000, onTerm: "ignore" });
+  await using _ = cli;
+  const { code, stderr } = await cli.ended;
+  expect([code, alive(pid)]).toEqual([1, false]);
+  expect(stderr).toContain("got SIGTERM");
+});
+
 test("ends the command when etcd cannot be reached", async () => {
   const [port] = await freePorts(1);
   const { cli, pid } = await start(["--start-timeout", "1s", "--endpoints", `127.0.0.1:${port}`]);

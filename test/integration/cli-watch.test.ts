@@ -155,7 +155,7 @@ describe("ls", () => {
     );
     for (const { code, stdout, stderr } of both) {
       expect([code, stdout]).toEqual([1, ""]);
-      expect(stderr).toMatch(new RegExp(`^rollcall: [^\\n]*127\\.0\\.0\\.1:${port}[^\\n]*\\n$`));
+      expect(stderr).toMatch(new RegExp(`^rollcall: [^\\n]*ECONNREFUSED 127\\.0\\.0\\.1:${port}[^\\n]*\\n$`));
     }
   });
 });

@@ -16,6 +16,7 @@ import { asText, flag, one, required } from "../options.js";
 import { stopSignal } from "../stop-signal.js";
 import { painter } from "../table.js";
 import { UsageError } from "../usage-error.js";
+import { within } from "../within.js";
 
 // With a rate and no -c, calls begin when they are due. This bounds what piles up when nothing answers.
 const MOST_CALLERS = 1_000;
@@ -82,9 +83,7 @@ export const call = command({
       idempotent: values.idempotent,
     });
     const signal = AbortSignal.any([stop.signal, stdout.gone]);
-    if (calls > 1) {
-      await caller.connected(AbortSignal.any([signal, AbortSignal.timeout(Math.min(CONNECT_MS, values.timeout))]));
-    }
+    if (calls > 1) await within(Math.min(CONNECT_MS, values.timeout), signal, (bounded) => caller.connected(bounded));
     const elapsedMs = await runCallers({ calls, callers, perSecond: rate, durationMs, signal }, async (sinceMs) => {
       const result = await caller.call(request, sinceMs);
       tally.add(result);

@@ -18,11 +18,14 @@ import { announce } from "../register/announce.js";
 import { type SupervisedCommand, startCommand } from "../register/supervised-command.js";
 import { aborted, type StopSignal, stopSignal } from "../stop-signal.js";
 import { UsageError } from "../usage-error.js";
+import { within } from "../within.js";
 
 // From deregistering until the signal is passed on: clients' views change meanwhile.
 const SPREAD_MS = 1_000;
 // Well within the 3 s in which we promise to be gone when etcd is down.
 const DEREGISTER_TIMEOUT_MS = 2_000;
+// What a command that could not be registered gets to end by itself.
+const COMMAND_END_MS = 2_000;
 
 const options = {
   ttl: one("duration", "how long etcd keeps the key when it no longer hears of us", parsePositiveDuration, {
@@ -64,13 +67,13 @@ export const register = command({
     const instance = instanceOf(address, values);
     await rehearse(service, instance, values.prefix);
     const registry = etcd({ ...connectionOf(values), prefix: values.prefix, ttlMs: values.ttl });
-    const child = trailing && (await startCommand(trailing, values.json ? "stderr" : "stdout"));
-    using stop = stopSignal(() => child?.kill());
+    let child: SupervisedCommand | undefined;
+    using stop = stopSignal(() => child?.kill()); // before the command: no signal may end us and leave it behind
+    if (trailing) child = await startCommand(trailing, values.json ? "stderr" : "stdout");
     try {
       await keepRegistered({ registry, service, instance, values, child, stop, stdout });
     } catch (error) {
-      child?.send("SIGTERM");
-      await child?.exited;
+      await child?.end(COMMAND_END_MS);
       throw error;
     } finally {
       await registry.close();
@@ -109,16 +112,12 @@ async function keepRegistered({ registry, service, instance, values, child, stop
 }
 
 async function acceptsWithin(timeoutMs: number, address: string, ending: AbortSignal): Promise<void> {
-  const patience = new AbortController();
-  const timer = Number.isFinite(timeoutMs) ? setTimeout(() => patience.abort(), timeoutMs) : undefined;
   try {
-    await acceptsConnections(address, AbortSignal.any([ending, patience.signal]));
+    await within(timeoutMs, ending, (signal) => acceptsConnections(address, signal));
   } catch (cause) {
     if (ending.aborted) throw cause;
     const message = `the command did not accept connections on ${address} within ${formatDuration(timeoutMs)}; it was stopped`;
     throw new RollcallError("CALL_FAILED", message, { cause });
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -16,6 +16,8 @@ export interface SupervisedCommand {
   readonly gone: AbortSignal;
   /** Sends it a signal, if it is still there. */
   send(signal: NodeJS.Signals): void;
+  /** Asks it to end, and kills it when it has not within `graceMs`. */
+  end(graceMs: number): Promise<void>;
   /** Ends it and whatever it has started, at once. */
   kill(): void;
 }
@@ -42,12 +44,19 @@ export async function startCommand(
     const { code } = error as NodeJS.ErrnoException; // starting a program fails with nothing else
     throw new UsageError(`cannot start "${file}" (${code}): give a command that can be run after --`, { cause: error });
   }
+  const kill = () => {
+    if (!gone.signal.aborted && child.pid !== undefined) process.kill(-child.pid, "SIGKILL"); // it leads its group
+  };
   return {
     exited,
     gone: gone.signal,
     send: (signal) => void child.kill(signal),
-    kill: () => {
-      if (!gone.signal.aborted && child.pid !== undefined) process.kill(-child.pid, "SIGKILL"); // it leads its group
+    async end(graceMs) {
+      child.kill("SIGTERM");
+      const timer = setTimeout(kill, graceMs);
+      await exited;
+      clearTimeout(timer);
     },
+    kill,
   };
 }
