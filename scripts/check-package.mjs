@@ -1,18 +1,27 @@
-// The package as a user gets it: packed, its exports and types judged, installed elsewhere, and loaded from there.
+// The package as a user gets it: packed, its exports and types judged, the links of its pages followed, installed elsewhere,
+// and loaded from there.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { root } from "./setup.mjs";
 
 const scratch = mkdtempSync(join(tmpdir(), "rollcall-package-"));
 try {
   const [packed] = JSON.parse(run("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", scratch]));
   const tarball = join(scratch, packed.filename);
-  const strays = packed.files
-    .map(({ path }) => path)
-    .filter((path) => /\.test\.|tsbuildinfo|^test\/|^\.cache/.test(path));
+  const paths = packed.files.map(({ path }) => path);
+  const strays = paths.filter((path) => /\.test\.|tsbuildinfo|^test\/|^\.cache/.test(path));
   if (strays.length > 0) fail(`the package holds what no user needs: ${strays.join(", ")}`);
+
+  for (const page of paths.filter((path) => path.endsWith(".md"))) {
+    const prose = readFileSync(join(root, page), "utf8").replace(/^```[\s\S]*?^```$/gm, "");
+    for (const [, target] of prose.matchAll(/\]\((?!https?:)([^)\s#]+)[^)]*\)/g)) {
+      const to = posix.join(posix.dirname(page), target);
+      if (!paths.some((path) => path === to || path.startsWith(to.replace(/\/?$/, "/"))))
+        fail(`${page} links to ${to}, which is not in the package`);
+    }
+  }
 
   run("npx", ["publint", "--strict", tarball]);
   run("npx", ["attw", "--profile", "esm-only", tarball]);

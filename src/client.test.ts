@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { client } from "./client.js";
+import { type ClientOptions, client } from "./client.js";
 import { CallError } from "./errors.js";
 import { seededRandom } from "./random.js";
 import { fixed } from "./registry/fixed.js";
+import { memory } from "./registry/memory.js";
 import { manualConnections } from "./testing/manual-connections.js";
 import { manualRegistry } from "./testing/manual-registry.js";
 import { virtualClock } from "./testing/virtual-clock.js";
@@ -82,6 +83,28 @@ describe("client", () => {
     expect(book.membership.current.state).toBe("stale");
   });
 
+  it("fails at once, and says that the registry is closed, when that was closed too early", async () => {
+    const registry = memory();
+    const connections = manualConnections((address) => address);
+    await using book = client<string>({ registry, service: "book", connect: connections.connect });
+    const waiting = expect(book.call(async () => 1)).rejects.toMatchObject({ code: "CLOSED" });
+    await registry.close();
+    await waiting;
+    await expect(book.call(async () => 1)).rejects.toThrow(
+      'the registry is closed, and no instance of "book" was known',
+    );
+    await expect(book.ready()).rejects.toMatchObject({ code: "CLOSED" });
+  });
+
+  it("goes on with the instances that it knows when the registry is closed", async () => {
+    const registry = memory();
+    await registry.register("book", { address: "10.0.0.1:1" });
+    await using book = client<string>({ registry, service: "book", connect: ({ address }) => ({ client: address }) });
+    await registry.close();
+    expect(await book.call(async (address) => address)).toBe("10.0.0.1:1");
+    expect(book.membership.current).toMatchObject({ state: "stale", error: { code: "CLOSED" } });
+  });
+
   it("opens nothing when an option is refused", () => {
     const { registry } = setUp();
     const opened = registry.openHandles;
@@ -91,6 +114,12 @@ describe("client", () => {
       );
     }
     expect(registry.openHandles).toBe(opened);
+  });
+
+  it("refuses an option that it does not have, and names those that it has", () => {
+    const { registry } = setUp();
+    const misspelt = { servce: "book", connect: () => ({ client: "" }), registry } as unknown as ClientOptions<string>;
+    expect(() => client(misspelt)).toThrow(/client\(\) has no option `servce`; it has registry, service, /);
   });
 
   it("closes what it opened, once calls in progress have ended, and leaves the registry open", async () => {
@@ -107,7 +136,10 @@ describe("client", () => {
     await closing;
     expect(connections.made.every(({ closed }) => closed)).toBe(true);
     expect(registry.openHandles).toBe(0);
-    await expect(book.call(async () => 1)).rejects.toMatchObject({ code: "CLOSED" });
+    await expect(book.call(async () => 1)).rejects.toMatchObject({
+      code: "CLOSED",
+      message: 'the client of "book" is closed',
+    });
     await book.close();
     expect(clock.pendingTimers).toBeLessThanOrEqual(1); // the timer of deadlines that were met
   });

@@ -16,6 +16,7 @@ import { checkDuration } from "./deadline-queue.js";
 import type { Connect, Endpointer } from "./endpoints/endpoint.js";
 import { endpoints } from "./endpoints/endpointer.js";
 import type { Membership } from "./instance.js";
+import { refuseUnknownOptions } from "./known-options.js";
 import type { Live } from "./live.js";
 import type { Logger } from "./logger.js";
 import type { Random } from "./random.js";
@@ -24,18 +25,21 @@ import type { Registry } from "./registry/registry.js";
 export interface ClientOptions<C> {
   /** Where the service is looked up. It stays the caller's: closing the client leaves it open. */
   readonly registry: Registry;
+  /** The service's name in the registry. */
   readonly service: string;
+  /** Makes the connection to an instance, as `grpcConnect(Service)` does. (go-kit: Factory.) */
   readonly connect: Connect<C>;
-  /** Default: `roundRobin()`. */
+  /** Which endpoint takes a call; default `roundRobin()`. (gRPC: the load balancing policy; Envoy: `lb_policy`.) */
   readonly strategy?: Strategy | undefined;
+  /** See `BalancerOptions`; default: none, every endpoint costs the same. */
   readonly metric?: Metric | undefined;
-  /** How calls are repeated; `false` makes one attempt only. */
+  /** How calls are repeated; default: as `retry()` does. `false` makes one attempt only. */
   readonly retry?: Omit<RetryOptions, "idempotent" | "clock" | "random"> | false | undefined;
   /** Whether calls that do not say so themselves may be repeated; default false. */
   readonly idempotent?: boolean | undefined;
   /** The deadline of a call that brings none, waiting and all attempts included; default 10,000 ms, `Infinity` for none. */
   readonly timeoutMs?: number | undefined;
-  /** See `BalancerOptions`; default `wait`. */
+  /** See `BalancerOptions`; default `wait`. With `fail`, call only after `await client.ready()`. */
   readonly whenEmpty?: "wait" | "fail" | undefined;
   /** See `EndpointerOptions`; default 5,000 ms. */
   readonly drainMs?: number | undefined;
@@ -57,9 +61,26 @@ export interface ServiceClient<C> extends AsyncDisposable {
 
 const DEFAULTS = { timeoutMs: 10_000 };
 
+const KNOWN: Readonly<Record<keyof ClientOptions<unknown>, true>> = {
+  registry: true,
+  service: true,
+  connect: true,
+  strategy: true,
+  metric: true,
+  retry: true,
+  idempotent: true,
+  timeoutMs: true,
+  whenEmpty: true,
+  drainMs: true,
+  clock: true,
+  random: true,
+  logger: true,
+};
+
 export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
   const { clock, random, logger, idempotent } = options;
   // First what may be refused, then what would have to be closed.
+  refuseUnknownOptions("client()", options, KNOWN);
   const layers = options.retry === false ? [] : [retry({ ...options.retry, idempotent, clock, random })];
   layers.push(defaultTimeout(options.timeoutMs ?? DEFAULTS.timeoutMs));
   checkDuration("drainMs", options.drainMs);
@@ -68,6 +89,7 @@ export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
   const balancer = balance(endpointer, options.strategy ?? roundRobin(), {
     metric: options.metric,
     whenEmpty: options.whenEmpty,
+    service: options.service,
     clock,
     random,
   });

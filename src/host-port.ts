@@ -26,7 +26,9 @@ export function formatHostPort({ host, port }: HostPort): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Whether `host` means every address of the machine, so that it tells nobody where to connect. */
+/** Whether `host`, without brackets, means every address of the machine, so that it tells nobody where to connect. */
 export function isWildcard(host: string): boolean {
-  return isIP(host) !== 0 && /^[0:.]+$/.test(host);
+  // However many zeros it is written with; `::ffff:0.0.0.0` is the IPv4 one.
+  const plain = isIPv6(host) ? host.replace(/^(0*:)*:?ffff:(0\.0\.0\.0|0:0)$/i, "::") : host;
+  return isIP(plain) !== 0 && /^[0:.]+$/.test(plain);
 }

@@ -1,50 +1,14 @@
 /** rollcall: service discovery and client-side load balancing. */
 
-// What a registry, layout, transport, strategy, metric or layer of one's own is built from.
-export { type BackoffRange, fullJitter } from "./backoff.js";
 // What a program uses.
-export { type BalancerOptions, balance } from "./balancer/balance.js";
-export type { Balancer, Pick, PickRequest } from "./balancer/balancer.js";
-export type { InFlight, Meter, Metric, Peers } from "./balancer/meter.js";
-export { reluctance } from "./balancer/reluctance.js";
-export { strategyNamed, strategyNames } from "./balancer/strategies/menu.js";
-export { random } from "./balancer/strategies/random.js";
-export { roundRobin } from "./balancer/strategies/round-robin.js";
-export type {
-  Candidate,
-  Distributor,
-  PickContext,
-  Picker,
-  Strategy,
-  StrategyEnvironment,
-} from "./balancer/strategy.js";
-export { type RetryBudget, type RetryBudgetOptions, retryBudget } from "./call/budget.js";
-export type { AttemptTicket, Call, CallContext, CallOptions, Layer, RunningAttempt } from "./call/call.js";
-export { compose } from "./call/compose.js";
-export { type RetryOptions, retry } from "./call/retry.js";
-export { defaultTimeout, timeout } from "./call/timeout.js";
+
 export { type ClientOptions, client, type ServiceClient } from "./client.js";
-export { type Clock, sleep, systemClock, type Timer } from "./clock.js";
-export type {
-  Availability,
-  Connect,
-  Connection,
-  ConnectionStatus,
-  Endpoint,
-  Endpointer,
-  EndpointState,
-} from "./endpoints/endpoint.js";
-export { type EndpointerOptions, endpoints } from "./endpoints/endpointer.js";
 export { type Attempt, CallError, type ErrorCode, RollcallError } from "./errors.js";
 export type { Instance, Membership, NewInstance } from "./instance.js";
-export { byId, sameInstance } from "./instance.js";
-export { type Cell, cell, changes, firstMatch, type Live } from "./live.js";
+export { changes, firstMatch, type Live } from "./live.js";
 export type { Logger } from "./logger.js";
-export { resolveLogger, silentLogger, stderrLogger } from "./logger.js";
-export type { Outcome } from "./outcome.js";
-export { type Random, seededRandom, systemRandom } from "./random.js";
+export type { MembershipEvent, RegistrationEvent } from "./observe/events.js";
 export { fixed } from "./registry/fixed.js";
-export type { KeyValue, Layout } from "./registry/layouts/layout.js";
 export { memory } from "./registry/memory.js";
 export type {
   Instancer,
@@ -54,3 +18,41 @@ export type {
   RegistrationStatus,
   Registry,
 } from "./registry/registry.js";
+
+// The same by hand: endpoints, a balancer over them, layers around its call.
+
+export { type BalancerOptions, balance } from "./balancer/balance.js";
+export type { Balancer, Pick, PickRequest } from "./balancer/balancer.js";
+export { strategyNamed, strategyNames } from "./balancer/strategies/menu.js";
+export { random } from "./balancer/strategies/random.js";
+export { roundRobin } from "./balancer/strategies/round-robin.js";
+export { type RetryBudget, type RetryBudgetOptions, retryBudget } from "./call/budget.js";
+export type { Call, CallContext, CallOptions, Layer } from "./call/call.js";
+export { compose } from "./call/compose.js";
+export { type RetryOptions, retry } from "./call/retry.js";
+export { defaultTimeout, timeout } from "./call/timeout.js";
+export type { Connect, Connection, Endpoint, Endpointer } from "./endpoints/endpoint.js";
+export { type EndpointerOptions, endpoints } from "./endpoints/endpointer.js";
+export type { Outcome } from "./outcome.js";
+
+// What a registry, layout, transport, strategy, metric or layer of one's own is built from.
+
+export { type BackoffRange, fullJitter } from "./backoff.js";
+export type { InFlight, Meter, Metric, Peers } from "./balancer/meter.js";
+export { reluctance } from "./balancer/reluctance.js";
+export type {
+  Candidate,
+  Distributor,
+  PickContext,
+  Picker,
+  Strategy,
+  StrategyEnvironment,
+} from "./balancer/strategy.js";
+export type { AttemptTicket, RunningAttempt } from "./call/call.js";
+export { type Clock, sleep, systemClock, type Timer } from "./clock.js";
+export type { Availability, ConnectionStatus, EndpointState } from "./endpoints/endpoint.js";
+export { byId, sameInstance } from "./instance.js";
+export { type Cell, cell } from "./live.js";
+export { resolveLogger, silentLogger, stderrLogger } from "./logger.js";
+export { type Random, seededRandom, systemRandom } from "./random.js";
+export type { KeyValue, Layout } from "./registry/layouts/layout.js";

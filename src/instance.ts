@@ -8,12 +8,15 @@ export interface Instance {
   readonly address: string;
   /** Share of traffic relative to its peers; above 0, 1 when absent. */
   readonly weight?: number;
+  /** Where it runs, for clients that prefer their own zone. (Envoy: locality; gRPC xDS too.) */
   readonly zone?: string;
+  /** Of the service, for people. */
   readonly version?: string;
   /** The scheme, where a layout names one (`grpc`, `http`, …). */
   readonly protocol?: string;
   /** True while it finishes its calls and wants no new ones. */
   readonly draining?: boolean;
+  /** Whatever else clients should know. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
@@ -23,7 +26,7 @@ export type NewInstance = Omit<Instance, "id">;
 /**
  * A registry's view of one service.
  *
- * - `pending`: nothing is known yet.
+ * - `pending`: nothing is known yet; `error` says what stands in the way, once that is known.
  * - `live`: `instances` is exactly what the registry held at `revision`.
  * - `stale`: the registry cannot be heard; `instances` is the last live set and may still be used.
  *
@@ -32,7 +35,7 @@ export type NewInstance = Omit<Instance, "id">;
  * a last resort, never among `instances`.
  */
 export type Membership =
-  | { readonly state: "pending" }
+  | { readonly state: "pending"; readonly error?: Error }
   | {
       readonly state: "live";
       readonly instances: readonly Instance[];

@@ -70,6 +70,8 @@ const values = [
   "logger.ts",
   "backoff.ts",
   "deadline-queue.ts",
+  "host-port.ts",
+  "known-options.ts",
 ];
 const publicEntries = [
   "index.ts",
@@ -78,28 +80,45 @@ const publicEntries = [
   "embedded/index.ts",
   "testing/index.ts",
 ];
+/** What registrations and views stand on; neither knows of the other. */
+const underEtcd = [
+  "registry/etcd/client/",
+  "registry/etcd/proto/",
+  "registry/registry.ts",
+  "registry/announcement.ts",
+  "registry/layouts/layout.ts",
+];
+/** What the client half and the server half of the adapter have in common; neither knows of the other. */
+const grpcShared = ["client-types", "grpc-error", "metadata", "methods", "tls", "transport"].map(
+  (name) => `adapters/grpc/${name}.ts`,
+);
+const underGrpc = ["method-definitions.ts", "grpc-listen.ts", "index.ts", ...values];
 const mayImport: readonly (readonly [from: string, allowed: readonly string[]])[] = [
   ...values.map((file) => [file, values] as const),
   ["method-definitions.ts", []],
-  ["host-port.ts", values],
-  ["grpc-listen.ts", ["host-port.ts", ...values]],
+  ["grpc-listen.ts", values],
   ["observe/", [...values, "observe/", "registry/registry.ts"]],
-  ["registry/etcd/", [...values, "observe/", "registry/", "method-definitions.ts"]],
+  ["registry/etcd/client/", [...values, "registry/etcd/client/", "registry/etcd/proto/"]],
+  ...["registry/etcd/registration/", "registry/etcd/watch/"].map(
+    (folder) => [folder, [...values, "observe/", folder, ...underEtcd]] as const,
+  ),
+  ["registry/etcd/", [...values, "observe/", "registry/"]],
   ["registry/", [...values, "observe/", "registry/"]],
   ["endpoints/", [...values, "observe/", "endpoints/", "registry/registry.ts"]],
   ["balancer/", [...values, "observe/", "balancer/", "endpoints/", "call/call.ts"]],
   ["call/", [...values, "observe/", "call/", "balancer/"]],
   ["client.ts", [...values, "registry/registry.ts", "endpoints/", "balancer/", "call/"]],
   ["index.ts", [""]],
-  [
-    "embedded/",
-    ["embedded/", ...values, "method-definitions.ts", "grpc-listen.ts", "host-port.ts", "registry/etcd/proto/"],
-  ],
+  ["embedded/", ["embedded/", ...values, "method-definitions.ts", "grpc-listen.ts", "registry/etcd/proto/"]],
   ["testing/", ["testing/", ...values, "registry/registry.ts", "endpoints/", "balancer/", "call/"]],
-  [
-    "adapters/grpc/",
-    ["adapters/grpc/", "method-definitions.ts", "grpc-listen.ts", "host-port.ts", "index.ts", ...values],
-  ],
+  ...["client", "server"].map(
+    (half) =>
+      [
+        `adapters/grpc/${half}/`,
+        [`adapters/grpc/${half}/`, "adapters/grpc/proto/", ...grpcShared, ...underGrpc],
+      ] as const,
+  ),
+  ["adapters/grpc/", ["adapters/grpc/", ...underGrpc]],
   ["cli/", ["cli/", ...publicEntries]],
 ];
 

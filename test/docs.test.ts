@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { removeAfterDeath } from "./support/after-death.js";
 import { installTools, startStage } from "./support/docs-stage.js";
 import { printedAsShown, snippetsOf } from "./support/snippets.js";
 
@@ -11,6 +12,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 // Inside the clone, so that `rollcall` is the package itself; of this process alone, for two runs may go on at once.
 const scratch = join(root, ".cache", `snippets-${process.pid}`);
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+removeAfterDeath(scratch);
 
 const pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", ...under("docs")].map((file) => {
   const markdown = readFileSync(join(root, file), "utf8");
@@ -65,6 +67,19 @@ function headings(markdown: string): string[] {
   );
 }
 
+/** Writes `x_pb.ts` beside `x.proto`. */
+function generate(folder: string, proto: string): void {
+  const opt = ["target=ts", "import_extension=js"];
+  const plugin = { local: join(root, "node_modules/.bin/protoc-gen-es"), out: folder, opt };
+  const args = ["generate", folder, "--path", join(folder, proto), "--template"];
+  const { status, stderr } = spawnSync(
+    join(root, "node_modules/.bin/buf"),
+    [...args, JSON.stringify({ version: "v2", plugins: [plugin] })],
+    { cwd: folder, encoding: "utf8" },
+  );
+  if (status !== 0) throw new Error(`${proto}: ${stderr}`);
+}
+
 describe("snippets", () => {
   const out = (folder: string) => join(scratch, "out", relative(scratch, folder));
 
@@ -77,6 +92,11 @@ describe("snippets", () => {
       cpSync(join(root, "examples/book/book_pb.ts"), join(folder, "book_pb.ts"));
       // A block may begin or end in the middle of a thought; `export {}` makes each a module of its own.
       for (const { name, code: text } of code) writeFileSync(join(folder, name), `${text}\nexport {};\n`);
+      for (const { language, name, code: text } of snippets) {
+        if (language !== "proto" || !name.endsWith(".proto")) continue;
+        writeFileSync(join(folder, name), text);
+        generate(folder, name);
+      }
     }
     writeFileSync(
       join(scratch, "tsconfig.json"),

@@ -1,7 +1,7 @@
 /** etcd as a program without rollcall speaks to it: grpc-js and the same generated codecs, and nothing between them. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client, type ClientDuplexStream, credentials, type ServiceError } from "@grpc/grpc-js";
-import { prefixRange } from "../../src/registry/etcd/key-range.js";
+import { prefixRange } from "../../src/registry/etcd/client/key-range.js";
 import {
   PutRequestSchema,
   PutResponseSchema,

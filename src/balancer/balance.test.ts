@@ -223,6 +223,32 @@ describe("with nothing to pick", () => {
     await expect(balancer.call(async () => 1)).rejects.toMatchObject({ code: "NO_INSTANCES" });
   });
 
+  it("says what to look at: the service, and what the registry or the last attempt ran into", async () => {
+    const { membership, balancer } = setUp({ whenEmpty: "fail", service: "book" });
+    const reason = () => balancer.call(async () => 1).catch(({ message }) => message);
+    const error = new Error("10.0.0.9:2379: connect ECONNREFUSED");
+    membership.set({ state: "pending", error });
+    expect(await reason()).toBe(
+      'the registry has not answered yet, so no instance of "book" is known: 10.0.0.9:2379: connect ECONNREFUSED',
+    );
+    await expect(balancer.call(async () => 1)).rejects.toMatchObject({ cause: error });
+    membership.live();
+    expect(await reason()).toContain('the registry holds no instance of "book"');
+    membership.stale(error);
+    expect(await reason()).toContain('knew no instance of "book" before: 10.0.0.9:2379: connect ECONNREFUSED');
+  });
+
+  it("ends waiting at once when the registry is closed before it knew an instance", async () => {
+    const { clock, membership, balancer } = setUp({ service: "book" });
+    const waiting = [watch(balancer.pick()), watch(balancer.call(async () => "never")), watch(balancer.ready())];
+    membership.set({ state: "pending", error: new RollcallError("CLOSED", "the registry is closed") });
+    await clock.advance(0);
+    const closed = { code: "CLOSED", message: 'the registry is closed, and no instance of "book" was known' };
+    expect(waiting.map(({ error }) => error)).toMatchObject([closed, closed, closed]);
+    await expect(balancer.call(async () => 1)).rejects.toMatchObject(closed);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it("stops waiting when the caller's signal aborts", async () => {
     const { clock, membership, balancer } = setUp();
     const abort = new AbortController();

@@ -14,20 +14,26 @@ import type { Balancer, Pick, PickRequest } from "./balancer.js";
 import { Candidates, type EndpointCandidate } from "./candidates.js";
 import { EndpointPick } from "./endpoint-pick.js";
 import type { Metric } from "./meter.js";
-import { nothingToPick } from "./nothing-to-pick.js";
+import { noneWillCome, nothingToPick } from "./nothing-to-pick.js";
 import type { PickDesk } from "./pick-desk.js";
 import { PickWait } from "./pick-wait.js";
 import type { Distributor, PickContext, Picker, Strategy } from "./strategy.js";
 import { holdProcess, WaitingRoom } from "./waiting-room.js";
 
 export interface BalancerOptions {
-  /** How endpoints are measured, for strategies that ask for a cost; absent: every cost is 0. */
+  /**
+   * How endpoints are measured, for strategies that ask for a cost; absent: every cost is 0. (Finagle: the load metric;
+   * neither `roundRobin()` nor `random()` asks.)
+   */
   readonly metric?: Metric | undefined;
   /**
    * What a call does while the set is empty: `wait` for an endpoint until its deadline (the default; gRPC's wait-for-ready),
-   * or `fail` at once.
+   * or `fail` at once. Nothing is known before the registry has answered, so with `fail` the first calls of a new client are
+   * refused on a healthy system too, unless they come after `await ready()`.
    */
   readonly whenEmpty?: "wait" | "fail" | undefined;
+  /** The service's name, for error messages. */
+  readonly service?: string | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
 }
@@ -47,6 +53,7 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
   readonly call: Call<C>;
   readonly #endpointer: Endpointer<C>;
   readonly #whenEmpty: "wait" | "fail";
+  readonly #service: string | undefined;
   readonly #candidates: Candidates<C>;
   readonly #distribute: Distributor;
   readonly #waiting: WaitingRoom;
@@ -60,6 +67,7 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
     this.measures = options.metric !== undefined;
     this.#endpointer = endpointer;
     this.#whenEmpty = options.whenEmpty ?? DEFAULTS.whenEmpty;
+    this.#service = options.service;
     this.#candidates = new Candidates(options.metric, this.clock);
     this.#distribute = strategy({ clock: this.clock, random: options.random ?? systemRandom });
     this.#waiting = new WaitingRoom(endpointer, this.clock);
@@ -80,11 +88,16 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
 
   async ready({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     const stayAlive = holdProcess(this.clock);
-    const stop = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
+    const { availability, membership } = this.#endpointer;
+    const inVain = new AbortController();
+    using _watching = membership.subscribe((view) => {
+      if (noneWillCome(view)) inVain.abort(this.nothingToPick());
+    });
+    const ends = [this.#closing.signal, inVain.signal];
     try {
-      await firstMatch(this.#endpointer.availability, ({ ready }) => ready > 0, stop);
+      await firstMatch(availability, ({ ready }) => ready > 0, AbortSignal.any(signal ? [signal, ...ends] : ends));
     } catch (cause) {
-      if (this.#closing.signal.aborted) throw cause;
+      if (ends.some(({ aborted }) => aborted)) throw cause;
       throw new RollcallError("CANCELLED", "waiting for an endpoint was cancelled", {
         cause: this.nothingToPick(cause),
       });
@@ -95,7 +108,7 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
 
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
-    this.#closing.abort(closed());
+    this.#closing.abort(this.#closed());
     this.#subscription[Symbol.dispose]();
     this.#waiting.tryAll();
   }
@@ -105,12 +118,13 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
   }
 
   tryPick(context: PickContext, untilMs: number): Pick<C> | undefined {
-    if (this.#closing.signal.aborted) throw closed();
+    if (this.#closing.signal.aborted) throw this.#closed();
     const { ready, connecting } = this.#endpointer.availability.current;
     if (ready === 0 && connecting > 0) return undefined; // without a look at the endpoints: many may wait for many
     const candidate = this.#picker(context);
     if (candidate === undefined) {
-      if (this.#whenEmpty === "fail") throw this.nothingToPick();
+      const { current } = this.#endpointer.membership;
+      if (this.#whenEmpty === "fail" || noneWillCome(current)) throw this.nothingToPick();
       return undefined;
     }
     if (!candidate.usable) {
@@ -127,10 +141,11 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
   }
 
   nothingToPick(cause?: unknown): RollcallError {
-    return nothingToPick(this.#endpointer.membership.current, cause);
+    return nothingToPick(this.#endpointer.membership.current, this.#service, cause);
   }
-}
 
-function closed(): RollcallError {
-  return new RollcallError("CLOSED", "the balancer is closed");
+  #closed(): RollcallError {
+    const what = this.#service === undefined ? "balancer" : `client of "${this.#service}"`;
+    return new RollcallError("CLOSED", `the ${what} is closed`);
+  }
 }

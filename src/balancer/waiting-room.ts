@@ -1,4 +1,7 @@
-/** Where calls wait while there is no endpoint to pick: in order of arrival, and looked at whenever the endpoints change. */
+/**
+ * Where calls wait while there is no endpoint to pick: in order of arrival, and looked at whenever the endpoints change, or
+ * the view that they were made of: a registry that was closed brings no more.
+ */
 import type { Clock, Timer } from "../clock.js";
 import type { Endpointer } from "../endpoints/endpoint.js";
 
@@ -6,7 +9,7 @@ export class WaitingRoom {
   readonly #endpointer: Endpointer<unknown>;
   readonly #clock: Clock;
   readonly #waiting = new Set<() => boolean>();
-  #subscription: Disposable | undefined;
+  #subscriptions: readonly Disposable[] = [];
   #stayAlive: Timer | undefined;
 
   constructor(endpointer: Endpointer<unknown>, clock: Clock) {
@@ -17,7 +20,9 @@ export class WaitingRoom {
   /** Calls `tryNow` after each change until it returns true. Returns how to give up. */
   join(tryNow: () => boolean): () => void {
     if (this.#waiting.size === 0) {
-      this.#subscription = this.#endpointer.availability.subscribe(() => this.tryAll()); // nobody is in yet to be told
+      const { availability, membership } = this.#endpointer;
+      // Nobody is in yet to be told.
+      this.#subscriptions = [availability, membership].map((live) => live.subscribe(() => this.tryAll()));
       this.#stayAlive = holdProcess(this.#clock);
     }
     this.#waiting.add(tryNow);
@@ -33,7 +38,7 @@ export class WaitingRoom {
 
   #leave(tryNow: () => boolean): void {
     if (!this.#waiting.delete(tryNow) || this.#waiting.size > 0) return;
-    this.#subscription?.[Symbol.dispose]();
+    for (const subscription of this.#subscriptions) subscription[Symbol.dispose]();
     this.#stayAlive?.cancel();
   }
 }

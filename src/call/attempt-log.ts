@@ -44,8 +44,12 @@ export class AttemptLog {
   callError(final: unknown): CallError {
     const ours = final instanceof RollcallError ? final : undefined;
     const count = this.#count === 1 ? "1 attempt" : `${this.#count} attempts`;
-    const last = this.#attempts.at(-1)?.instance;
-    const message = `the call failed after ${count}, the last on ${last}: ${toError(final).message}`;
-    return new CallError(ours?.code ?? "CALL_FAILED", message, this.#attempts, { cause: ours?.cause ?? final });
+    const cause = ours?.cause ?? final;
+    const last = this.#attempts.at(-1);
+    // The last one may have had no answer at the deadline: then the cause is what an earlier one failed with.
+    const earlier = last?.error === cause ? undefined : this.#attempts.findLast(({ error }) => error === cause);
+    const before = earlier && `; before that, on ${earlier.instance}: ${earlier.error.message}`;
+    const message = `the call failed after ${count}, the last on ${last?.instance}: ${toError(final).message}${before ?? ""}`;
+    return new CallError(ours?.code ?? "CALL_FAILED", message, this.#attempts, { cause });
   }
 }

@@ -17,6 +17,7 @@ import { RollcallError, toError } from "../errors.js";
 import { cancelled, type Outcome, timedOut } from "../outcome.js";
 import type { Random } from "../random.js";
 import { AttemptLog } from "./attempt-log.js";
+import { nextLook, shareEnd } from "./attempt-share.js";
 import type { RetryBudget } from "./budget.js";
 import type { AttemptTicket, Call, CallContext, CallOptions, RunningAttempt } from "./call.js";
 import { judge, pauseAfter, type RetryPolicy } from "./retry-policy.js";
@@ -33,8 +34,6 @@ export interface RetryEnvironment<C> extends RetryPolicy {
 const UNKNOWN: Outcome = { kind: "failed", reached: "maybe-seen", fault: "server" };
 /** A transport keeps the same deadline with a timer of its own, which may run a moment before ours. */
 const TIMER_SLACK_MS = 5;
-/** The least time before looking again at an attempt that is still waiting for an endpoint. */
-const RECHECK_MS = 20;
 
 export class RetriedCall<C, R> implements Deadline {
   queuePosition = -1;
@@ -113,7 +112,7 @@ export class RetriedCall<C, R> implements Deadline {
     this.#pause = undefined;
     const ticket: AttemptTicket = { number: this.#launched, deadlineMs: this.#deadlineMs };
     this.#inFlight.push(ticket);
-    this.#wakeAt(this.#shareEnd(nowMs));
+    this.#wakeAt(shareEnd(nowMs, this.#deadlineMs, this.#othersLeft));
     next(this.#operation, {
       timeoutMs: attemptTimeoutMs,
       idempotent: this.#idempotent,
@@ -133,25 +132,17 @@ export class RetriedCall<C, R> implements Deadline {
     deadlines.add(this);
   }
 
-  /** When an attempt that started at `startedMs` has had its part of the time; never, if no other may start beside it. */
-  #shareEnd(startedMs: number): number {
-    if (!this.#idempotent || this.#attemptsLeft <= 0) return Number.POSITIVE_INFINITY;
-    return startedMs + (this.#deadlineMs - startedMs) / (this.#attemptsLeft + 1);
+  /** How many attempts may still start beside a slow one. */
+  get #othersLeft(): number {
+    return this.#idempotent ? this.#attemptsLeft : 0;
   }
 
   #checkShare(nowMs: number): void {
     const newest = this.#inFlight.at(-1)?.running;
-    if (newest === undefined) {
-      this.#wakeAt(this.#deadlineMs);
-      return;
-    }
-    if (newest.address === undefined) {
-      this.#wakeAt(Math.max(this.#shareEnd(nowMs), nowMs + RECHECK_MS)); // its share begins now at the earliest
-      return;
-    }
-    const shareEndMs = this.#shareEnd(newest.startedMs);
-    if (shareEndMs > nowMs) {
-      this.#wakeAt(shareEndMs);
+    const lookMs =
+      newest === undefined ? this.#deadlineMs : nextLook(newest, this.#deadlineMs, this.#othersLeft, nowMs);
+    if (newest?.address === undefined || lookMs > nowMs) {
+      this.#wakeAt(lookMs);
       return;
     }
     newest.suspect();
@@ -191,11 +182,14 @@ export class RetriedCall<C, R> implements Deadline {
       this.#settleUnlessInFlight(error); // there was nothing to pick, and another attempt would find the same
       return;
     }
-    this.#record(attempt, toError(error), nowMs);
     const outcome = attempt?.outcome ?? UNKNOWN;
     if (outcome.code === "DEADLINE_EXCEEDED" && nowMs + TIMER_SLACK_MS >= this.#deadlineMs) {
+      this.#inFlight.push(ticket); // to be recorded as the last, whose error is the call's
       this.#stop(this.#outOfTime(nowMs, error), timedOut);
-    } else if (attempt?.held !== undefined) {
+      return;
+    }
+    this.#record(attempt, toError(error), nowMs);
+    if (attempt?.held !== undefined) {
       this.#settle(error); // its first messages have been seen
     } else {
       try {

@@ -13,7 +13,10 @@ export function viewJson(membership: Membership, at: Date): string {
 export function viewText(membership: Membership, service: string, at: Date, paint: Paint): string {
   const time = paint("dim", at.toLocaleTimeString("en-GB"));
   const state = paint(stateColour[membership.state], membership.state);
-  if (membership.state === "pending") return `${time}  ${service}  ${state}: etcd has not been heard yet`;
+  if (membership.state === "pending") {
+    const why = membership.error === undefined ? "" : ` (${membership.error.message})`;
+    return `${time}  ${service}  ${state}: etcd has not been heard yet${why}`;
+  }
   const { instances, revision } = membership;
   const count = instances.length === 1 ? "1 instance" : `${instances.length} instances`;
   const headline = `${time}  ${service}  ${state} at revision ${revision}: ${count}`;

@@ -45,7 +45,7 @@ export interface EmbeddedRegistry extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const defaults = {
+const DEFAULTS = {
   listen: "127.0.0.1:0",
   progressNotifyMs: 600_000,
   keptRevisions: 10_000,
@@ -65,7 +65,7 @@ const CLOSE_GRACE_MS = 250;
  * address cannot be listened on.
  */
 export async function startEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedRegistry> {
-  const { progressNotifyMs, keptRevisions, clock, random, ...given } = { ...defaults, ...options };
+  const { progressNotifyMs, keptRevisions, clock, random, ...given } = { ...DEFAULTS, ...options };
   const listen = parseHostPort(given.listen, "listen");
   if (!(progressNotifyMs > 0)) {
     throw new RollcallError("INVALID_ARGUMENT", `progressNotifyMs must be more than 0; it is ${progressNotifyMs}`);

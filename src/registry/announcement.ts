@@ -1,6 +1,6 @@
 /** What every registry refuses before anything is written: names and instances that no reader could use. */
-import { isIPv6 } from "node:net";
 import { RollcallError } from "../errors.js";
+import { isWildcard } from "../host-port.js";
 import type { NewInstance } from "../instance.js";
 import { parseAddress, quoted } from "./layouts/address.js";
 
@@ -29,18 +29,11 @@ function checkAddress(address: string): void {
   if ("fault" in parsed) throw invalid(`the address cannot be used: ${parsed.fault}`);
   if (parsed.protocol !== undefined)
     throw invalid(`the address ${quoted(address)} has a scheme: give it as \`protocol\``);
-  if (isWildcard(address.slice(0, address.lastIndexOf(":")))) {
+  if (isWildcard(address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, ""))) {
     throw invalid(
       `${quoted(address)} is where a server listens, not where others reach it: register an address of this host`,
     );
   }
-}
-
-function isWildcard(host: string): boolean {
-  if (host === "0.0.0.0") return true;
-  const ip = host.slice(1, -1);
-  // However many zeros it is written with; `::ffff:0.0.0.0` is the IPv4 one.
-  return isIPv6(ip) && /^[0:]+$/.test(ip.replace(/^(0*:)*:?ffff:(0\.0\.0\.0|0:0)$/i, "::"));
 }
 
 function invalid(message: string): RollcallError {

@@ -2,6 +2,7 @@
  * A registry within one process: servers and clients that share the object find each other, with the rules of etcd's but
  * without a network. For tests, and for programs that hold all their services in one process.
  */
+import { systemClock } from "../clock.js";
 import { RollcallError } from "../errors.js";
 import { byId, type Instance, type Membership, type NewInstance } from "../instance.js";
 import { type Cell, cell } from "../live.js";
@@ -19,7 +20,7 @@ export function memory(): Registry {
   let closing: Promise<void> | undefined;
 
   const roll = (service: string) => {
-    if (closing) throw new RollcallError("CLOSED", "the registry is closed");
+    if (closing) throw closedError();
     checkService(service);
     let found = rolls.get(service);
     if (!found) {
@@ -32,6 +33,7 @@ export function memory(): Registry {
     return found;
   };
   const close = () => {
+    if (!closing) for (const each of rolls.values()) each.end(closedError());
     closing ??= Promise.all([...owned].map((each) => each[Symbol.asyncDispose]())).then(() => {});
     return closing;
   };
@@ -58,7 +60,7 @@ class Roll {
   readonly #service: string;
   readonly #nextRevision: () => bigint;
   readonly #registrations = new Map<string, MemoryRegistration[]>();
-  readonly #views = new Set<Cell<LiveMembership>>();
+  readonly #views = new Set<Cell<Membership>>();
 
   constructor(service: string, nextRevision: () => bigint) {
     this.#service = service;
@@ -87,7 +89,7 @@ class Roll {
   }
 
   instancer(revision: bigint, onClose: () => void): Instancer {
-    const view = cell(this.#membership(revision));
+    const view = cell<Membership>(this.#membership(revision));
     this.#views.add(view);
     const subscriptions = new Set<Disposable>();
     const close = async () => {
@@ -116,6 +118,16 @@ class Roll {
     };
   }
 
+  /** Shows every reader its last view, which nothing keeps true any more. */
+  end(error: Error): void {
+    const sinceEpochMs = systemClock.epochMs();
+    const views = [...this.#views];
+    this.#views.clear();
+    for (const view of views) {
+      if (view.current.state === "live") view.set({ ...view.current, state: "stale", error, sinceEpochMs });
+    }
+  }
+
   #owners(id: string): readonly MemoryRegistration[] {
     return this.#registrations.get(id) ?? [];
   }
@@ -139,6 +151,10 @@ class Roll {
     });
     return { state: "live", instances: instances.sort(byId), retained: [], revision, epoch: 0 };
   }
+}
+
+function closedError(): RollcallError {
+  return new RollcallError("CLOSED", "the registry is closed");
 }
 
 class MemoryRegistration implements Registration {

@@ -24,10 +24,13 @@ export interface Registry extends AsyncDisposable {
   instancer(service: string): Instancer;
   /**
    * The address of this host on its way to the registry: what others can reach it at. Absent where there is no such way.
-   * Loopback when the registry itself is on loopback.
+   * Loopback when the registry itself is on loopback. Keeps trying for as long as `options` allow.
    */
-  localAddress?(signal?: AbortSignal): Promise<string>;
-  /** Closes what the registry opened: registrations are deregistered, instancers end. */
+  localAddress?(options?: RegisterOptions): Promise<string>;
+  /**
+   * Closes what the registry opened: registrations are deregistered, instancers end. Nothing keeps their views true any more,
+   * so the last one is stale, or stays pending, with an error `CLOSED`.
+   */
   close(): Promise<void>;
 }
 

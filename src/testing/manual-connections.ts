@@ -15,7 +15,7 @@ export interface ManualConnection<C> extends Connection<C> {
 }
 
 export interface ManualConnections<C> {
-  /** The factory to give to `endpoints`. */
+  /** To give to `endpoints`, as its `Connect`. */
   readonly connect: (instance: Instance) => ManualConnection<C>;
   /** Every connection that was made, oldest first. */
   readonly made: readonly ManualConnection<C>[];
@@ -26,6 +26,7 @@ export interface ManualConnections<C> {
 export interface ManualConnectionsOptions {
   /** What a new connection starts with; default `ready`. */
   readonly initially?: ConnectionStatus;
+  /** What an error of the connections' clients means; default: the balancer's own judgement, by the error's system code. */
   readonly outcomeOf?: (error: unknown) => Outcome;
 }
 

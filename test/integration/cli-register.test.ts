@@ -128,7 +128,7 @@ describe("when etcd is down", () => {
     expect([code, stdout]).toEqual([0, ""]);
   });
 
-  test("SIGTERM ends it within 3 s, with a warning", async () => {
+  test("SIGTERM ends it before its lease does, with a warning", async () => {
     await using cli = register("book", "10.0.0.7:50051", "--json");
     await cli.event(isRegistered);
     etcd.pause();
@@ -136,7 +136,7 @@ describe("when etcd is down", () => {
       const askedMs = Date.now();
       cli.kill("SIGTERM");
       const { code, stderr } = await cli.ended;
-      expect(Date.now() - askedMs).toBeLessThan(3_000);
+      expect(Date.now() - askedMs).toBeLessThan(8_000);
       expect(code).toBe(0);
       expect(stderr).toMatch(/book 10\.0\.0\.7:50051 is closed: /);
       expect(cli.events().map(({ event }) => event)).not.toContain("deregistered");

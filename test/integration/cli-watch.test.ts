@@ -47,6 +47,13 @@ test("watch prints every view, from pending on, and ends on SIGTERM with 0", asy
 
   cli.kill("SIGTERM");
   expect(await cli.ended).toMatchObject({ code: 0, stderr: "" });
+  expect(lastView(cli)).toMatchObject({ state: "live" });
+});
+
+test("watch says to people why it is pending", async () => {
+  const [port] = await freePorts(1);
+  await using cli = startCli(["watch", "book", "--endpoints", `127.0.0.1:${port}`]);
+  await cli.output(/book {2}pending: etcd has not been heard yet \(.*connect ECONNREFUSED/);
 });
 
 test("watch prints a table for people, without colours where nobody sees them", async () => {

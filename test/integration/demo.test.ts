@@ -114,9 +114,22 @@ async function expectPlayed(run: Run): Promise<void> {
 
 // A demo takes up to 30 s, and the first one may have to build the package.
 describe("rollcall demo", { timeout: 120_000 }, () => {
-  test("plays on the embedded registry without a failed call, and leaves nothing behind", async () => {
-    const run = await demo();
-    await expectPlayed(run);
+  test("two at once play on embedded registries without a failed call, each with servers of its own", async () => {
+    const both = await Promise.all([demo(), demo()]);
+    for (const run of both) await expectPlayed(run);
+    const addresses = both.map((run) => new Set(of(run, "server").map(({ address }) => address)));
+    expect([...(addresses[0] ?? [])].filter((address) => addresses[1]?.has(address))).toEqual([]);
+    for (const run of both) await expectNothingLeft(run);
+  });
+
+  test("names a stranger that registers as the demo's service while it plays", async () => {
+    await using member = await startEtcd();
+    await using registry = etcd({ endpoints: [member.endpoint] });
+    const run = await demo("--endpoints", member.endpoint);
+    await run.said("steady");
+    await registry.register("book", { address: "127.0.0.1:1" });
+    expect(await run.ended).toEqual([1, null]);
+    expect(JSON.stringify(of(run, "summary")[0]?.findings)).toContain("127.0.0.1:1 did");
     await expectNothingLeft(run);
   });
 
@@ -164,6 +177,7 @@ describe("rollcall demo", { timeout: 120_000 }, () => {
     await run.said("steady");
     run.child.kill(signal);
     expect(await run.ended).toEqual([exitCode, null]);
+    expect(of(run, "interrupted")).toMatchObject([{ signal }]);
     await expectNothingLeft(run);
   });
 

@@ -1,8 +1,8 @@
 /** The etcd client with users and passwords, and over TLS. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { toError } from "../../src/errors.js";
-import type { EtcdClientOptions } from "../../src/registry/etcd/client.js";
-import { cancelReasonError } from "../../src/registry/etcd/etcd-error.js";
+import type { EtcdClientOptions } from "../../src/registry/etcd/client/client.js";
+import { cancelReasonError } from "../../src/registry/etcd/client/etcd-error.js";
 import { KV, Lease, type LeaseKeepAliveResponse } from "../../src/registry/etcd/proto/etcd_pb.js";
 import { type Authority, type Certificate, createAuthority } from "../support/certificates.js";
 import { type EtcdMember, startEtcd } from "../support/etcd.js";

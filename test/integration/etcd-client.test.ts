@@ -10,6 +10,8 @@ import { type EtcdCluster, type EtcdMember, freePorts, startCluster } from "../s
 import { elapsedMs, get, put, quietClient, watch } from "../support/etcd-calls.js";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.js";
 
+const patiently = { timeout: 20_000 };
+
 let cluster: EtcdCluster;
 beforeAll(async () => {
   cluster = await startCluster(3);
@@ -32,7 +34,7 @@ describe("over three members", () => {
     await put(client, "/services/book/a", "1");
     expect(cluster.endpoints).toContain(stream.member);
     expect(await get(client, "/services/book/a")).toBe("1");
-    await expect.poll(() => messages.flatMap(({ events }) => events).length).toBe(1);
+    await expect.poll(() => messages.flatMap(({ events }) => events).length, patiently).toBe(1);
   });
 
   it("goes on with another member when the one in use is killed", async () => {
@@ -49,8 +51,8 @@ describe("over three members", () => {
       const streamMs = await elapsedMs(() => watch(client, "k").created);
       report("killed member", { unaryMs, streamMs });
       expect(error).toMatchObject({ name: "EtcdError", code: "REGISTRY_UNAVAILABLE", kind: "unavailable" });
-      expect(unaryMs).toBeLessThan(1_500); // a second, and half of one for a busy machine
-      expect(streamMs).toBeLessThan(1_500);
+      expect(unaryMs).toBeLessThan(4_000); // one second on an idle machine; the whole of its time would be five
+      expect(streamMs).toBeLessThan(4_000);
     } finally {
       await killed;
       await victim.restart();
@@ -93,14 +95,17 @@ describe("over three members", () => {
     try {
       const ended = elapsedMs(() => before.ended);
       const unaryMs = await elapsedMs(() => get(client, "k"));
-      const secondMs = await elapsedMs(() => get(client, "k"));
+      // The quickest, for a busy machine is slow at times: each would take a second if the hung member were tried again.
+      const laterMs = [];
+      for (let call = 0; call < 5; call += 1) laterMs.push(await elapsedMs(() => get(client, "k")));
+      const laterBestMs = Math.min(...laterMs);
       const endedMs = await ended;
       const after = watch(client, "k");
       const streamMs = await elapsedMs(() => after.created);
-      report("hung member", { unaryMs, secondMs, endedMs, streamMs });
-      expect(unaryMs).toBeLessThan(1_500); // a second, and half of one for a busy machine
-      expect(secondMs).toBeLessThan(1_000);
-      expect(endedMs).toBeLessThan(7_000);
+      report("hung member", { unaryMs, laterBestMs, endedMs, streamMs });
+      expect(unaryMs).toBeLessThan(4_000); // one second on an idle machine; the whole of its time would be five
+      expect(laterBestMs).toBeLessThan(900);
+      expect(endedMs).toBeLessThan(15_000);
       expect(after.stream.member).not.toBe(victim.endpoint);
     } finally {
       victim.resume();
@@ -113,7 +118,7 @@ describe("over three members", () => {
     const { stream, created } = watch(client, "k");
     await created;
     expect(cluster.endpoints).toContain(stream.member);
-    expect(await elapsedMs(() => get(client, "k"))).toBeLessThan(3_000);
+    expect(await elapsedMs(() => get(client, "k"))).toBeLessThan(4_500);
   });
 });
 
@@ -133,7 +138,7 @@ describe("behind a network that fails", () => {
     const outcome = await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 5_000, "silent"))]);
     expect(outcome).toBe("silent");
     await put(client, "/quiet/a", "1");
-    await expect.poll(() => messages.length).toBe(2);
+    await expect.poll(() => messages.length, patiently).toBe(2);
     stream.cancel();
   });
 
@@ -144,7 +149,7 @@ describe("behind a network that fails", () => {
     await proxy.set("black-hole");
     const endedMs = await elapsedMs(() => ended);
     report("black-holed stream", { endedMs });
-    expect(endedMs).toBeLessThan(7_000);
+    expect(endedMs).toBeLessThan(15_000);
     expect(await ended).toMatchObject({ kind: "unavailable" });
     const answer = get(client, "k");
     await proxy.set("pass");
@@ -161,7 +166,7 @@ describe("behind a network that fails", () => {
       message: expect.stringContaining("it did not do"),
     });
     await proxy.set("black-hole");
-    expect(await elapsedMs(() => staying.ended)).toBeLessThan(7_000);
+    expect(await elapsedMs(() => staying.ended)).toBeLessThan(15_000);
   });
 
   it("makes a new connection to the only member when it cuts every one", async () => {
@@ -171,7 +176,7 @@ describe("behind a network that fails", () => {
     await created;
     proxy.cut();
     expect(await ended).toMatchObject({ kind: "unavailable" });
-    expect(await elapsedMs(() => get(client, "k"))).toBeLessThan(3_000);
+    expect(await elapsedMs(() => get(client, "k"))).toBeLessThan(4_500);
   });
 
   it("opens the next stream elsewhere when one is given up before its member was reached", async () => {
@@ -218,7 +223,7 @@ describe("behind a network that fails", () => {
       kind: "timeout",
       message: expect.stringMatching(/within 2500 ms: .*ECONNREFUSED/),
     });
-    expect(ms).toBeLessThan(5_000);
+    expect(ms).toBeLessThan(10_000);
   });
 
   it("ends a stream when no member takes a connection", async () => {
@@ -310,7 +315,7 @@ describe("a process that used a client", () => {
         hungEndpoint,
         manner,
       ],
-      { timeout: 30_000 },
+      { timeout: 50_000 },
     );
 
   it("ends by itself after close(), also when a member hangs", async () => {

@@ -210,7 +210,7 @@ describe("deadlines and cancellation", () => {
     const context = server.contexts.at(-1);
     expect(error.code).toBe(status.DEADLINE_EXCEEDED);
     expect(context?.deadline?.getTime()).toBeGreaterThan(before + 200);
-    expect(context?.deadline?.getTime()).toBeLessThan(before + 2_000);
+    expect(context?.deadline?.getTime()).toBeLessThan(before + 8_000);
     await aborted(context?.signal as AbortSignal);
   });
 

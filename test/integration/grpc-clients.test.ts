@@ -235,3 +235,31 @@ test("interceptors see every call of a typed client", async () => {
   expect(paths).toEqual(["/rollcall.test.Talk/Say"]);
   expect(server.contexts.at(-1)?.metadata.get("x-a")).toEqual(["1"]);
 });
+
+test("an option that does not exist is refused by its name, which nothing else tells in plain JavaScript", () => {
+  const misspelt = { idempotnt: true, timoutMs: 5 } as object;
+  expect(() => grpcClient(Talk, { registry, service: "talk", ...misspelt })).toThrow(
+    /grpcClient\(\) has no option `idempotnt`; it has registry, service, idempotent, /,
+  );
+  for (const source of [Talk, TalkClient]) {
+    expect(() => grpcConnect(source as typeof Talk, { interceptor: [] } as object)).toThrow(
+      /grpcConnect\(\) has no option `interceptor`; it has .*interceptors/,
+    );
+  }
+});
+
+test("a stream whose time is over fails with DEADLINE_EXCEEDED, whichever timer was first", async () => {
+  await using talk = grpcClient(Talk, { registry, service: "talk" });
+  await talk.ready();
+  const codes = await Promise.all(
+    Array.from({ length: 40 }, async (_, index) => {
+      try {
+        for await (const _number of talk.count({ value: -1 }, { timeoutMs: 1_500 + index }));
+        return status.OK;
+      } catch (error) {
+        return (error as ServiceError).code;
+      }
+    }),
+  );
+  expect(new Set(codes)).toEqual(new Set([status.DEADLINE_EXCEEDED]));
+});

@@ -1,9 +1,10 @@
 /** The life of a server: bound, healthy, registered; deregistered, drained, closed. */
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { status } from "@grpc/grpc-js";
 import { type Connect, type Membership, memory, type NewInstance, type Registry, RollcallError } from "rollcall";
 import { etcd } from "rollcall/etcd";
-import { grpcClient, grpcConnect, serve } from "rollcall/grpc";
+import { grpcClient, grpcConnect, type ServiceImplementation, serve } from "rollcall/grpc";
 import { afterEach, describe, expect, test } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Serving } from "../../src/adapters/grpc/proto/health_pb.js";
 
@@ -62,7 +63,7 @@ describe("a server", () => {
 
   test("deregisters, lets it spread while it still answers, finishes its calls and closes", async () => {
     const registry = memory();
-    const server = await startTalk(registry, { spreadMs: 300, drainMs: 10_000 });
+    const server = await startTalk(registry, { spreadMs: 1_000, drainMs: 20_000 });
     const { address } = server.handle;
     const client = clientOf(grpcConnect(Talk), address);
     const numbers = client.count({ value: -1 })[Symbol.asyncIterator]();
@@ -76,7 +77,7 @@ describe("a server", () => {
     void server.handle.closed.then(() => {
       closed = true;
     });
-    await new Promise((resolve) => setTimeout(resolve, 500)); // longer than it spreads, shorter than it drains
+    await new Promise((resolve) => setTimeout(resolve, 1_500)); // longer than it spreads, shorter than it drains
     expect(closed).toBe(false);
     await numbers.return?.();
     await closing;
@@ -95,7 +96,7 @@ describe("a server", () => {
     await using other = await startTalk(registry);
     await server.handle.close();
     await aborted(server.contexts[0]?.signal as AbortSignal);
-    expect(await once).toMatchObject({ name: "CallError", attempts: [{}] });
+    expect(await once).toMatchObject({ name: "CallError", attempts: [{}], cause: { code: status.UNAVAILABLE } });
     await other.arrived(1);
     abort.abort();
     await repeated;
@@ -148,13 +149,52 @@ describe("a server that cannot start", () => {
   test("because the way to the registry is not found in time gives the port back", async () => {
     const registry: Registry = {
       ...memory(),
-      localAddress: (signal) =>
-        new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
+      localAddress: async ({ timeoutMs = 60_000 } = {}) => {
+        await new Promise((resolve) => setTimeout(resolve, timeoutMs));
+        throw new RollcallError("REGISTRY_UNAVAILABLE", "nobody there");
+      },
     };
     const [port = 0] = await freePorts(1);
     const options = { listen: `0.0.0.0:${port}`, startTimeoutMs: 100 };
     await expect(startTalk(registry, options)).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
     expect(await canListen(port)).toBe(true);
+  });
+
+  test.each([
+    ["all addresses", "0.0.0.0:0"],
+    ["one of its own", "127.0.0.1:0"],
+  ])(
+    "because etcd is down, listening on %s, tries for startTimeoutMs and says what each member said",
+    async (_, listen) => {
+      const [down] = await freePorts(1);
+      await using registry = etcd({ endpoints: [`127.0.0.1:${down}`], timeoutMs: 200, logger: false });
+      const startedMs = performance.now();
+      await expect(startTalk(registry, { listen, startTimeoutMs: 1_500 })).rejects.toMatchObject({
+        code: "REGISTRY_UNAVAILABLE",
+        message: expect.stringMatching(`within 1500 ms: 127.0.0.1:${down}: connect ECONNREFUSED`),
+      });
+      expect(performance.now() - startedMs).toBeGreaterThan(1_400);
+    },
+  );
+
+  test("because an option is misspelt names it", async () => {
+    const misspelt = { drainMS: 5 } as object;
+    await expect(startTalk(memory(), misspelt)).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringMatching(/serve\(\) has no option `drainMS`; it has .*drainMs/),
+    });
+  });
+
+  test("because a handler is misspelt or missing names both, and is not registered", async () => {
+    const registry = memory();
+    const misspelt = { lok: async () => ({ text: "" }), look: undefined } as object;
+    await expect(startTalk(registry, {}, misspelt)).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringMatching(
+        /rollcall\.test\.Talk has no handler `look` and an unknown `lok`.*say, look, count, sum, echo/,
+      ),
+    });
+    expect(addresses(registry.instancer("talk").current)).toEqual([]);
   });
 
   test("because others could not reach it gives the port back", async () => {
@@ -180,7 +220,7 @@ describe("a server that cannot start", () => {
   test("because a signal came while it looked for the registry gives the port and the signals back", async () => {
     const registry: Registry = {
       ...memory(),
-      localAddress: (signal) =>
+      localAddress: ({ signal } = {}) =>
         new Promise((_, reject) => {
           signal?.addEventListener("abort", () => reject(signal.reason));
           process.emit("SIGUSR2", "SIGUSR2");
@@ -268,6 +308,34 @@ describe("health", () => {
     expect(performance.now() - startedMs).toBeLessThan(10_000);
     expect(seen).toEqual([Serving.SERVING, Serving.NOT_SERVING]);
   });
+});
+
+test("handlers may be the methods of a class, which has others of its own", async () => {
+  class Talker implements ServiceImplementation<typeof Talk> {
+    say({ text }: { text: string }) {
+      return this.loud(text);
+    }
+    look({ text }: { text: string }) {
+      return this.loud(text);
+    }
+    async *count() {}
+    async sum() {
+      return {};
+    }
+    async *echo() {}
+    loud(text: string) {
+      return { text: text.toUpperCase() };
+    }
+  }
+  await using server = await serve({
+    registry: memory(),
+    service: "talk",
+    listen: "127.0.0.1:0",
+    spreadMs: 0,
+    signals: [],
+    handlers: [[Talk, new Talker()]],
+  });
+  expect((await clientOf(grpcConnect(Talk), server.address).say({ text: "hello" })).text).toBe("HELLO");
 });
 
 test("several services share a server, grpc-js's own among them", async () => {

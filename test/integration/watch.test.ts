@@ -4,8 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Instancer, Membership, Registry } from "rollcall";
 import { type EtcdOptions, etcd } from "rollcall/etcd";
 import { afterEach, describe, expect, it } from "vitest";
-import { type EtcdClient, etcdClient } from "../../src/registry/etcd/client.js";
-import { keyBytes } from "../../src/registry/etcd/key-range.js";
+import { type EtcdClient, etcdClient } from "../../src/registry/etcd/client/client.js";
+import { keyBytes } from "../../src/registry/etcd/client/key-range.js";
 import { KV } from "../../src/registry/etcd/proto/etcd_pb.js";
 import { type EtcdMember, startCluster, startEtcd } from "../support/etcd.js";
 import { startTcpProxy } from "../support/tcp-proxy.js";
@@ -135,7 +135,10 @@ describe("an instancer on etcd", () => {
     await member.kill();
     const book = follow(registry([member.endpoint]));
     await delay(3_000);
-    expect(book.instancer.current).toEqual({ state: "pending" });
+    expect(book.instancer.current).toMatchObject({
+      state: "pending",
+      error: { message: expect.stringContaining(`connect ECONNREFUSED ${member.endpoint}`) },
+    });
     await member.restart();
     await book.until(holds("a"));
   });
@@ -148,7 +151,7 @@ describe("an instancer on etcd", () => {
     const startMs = performance.now();
     await member.kill();
     expect(hosts(await book.until(({ state }) => state === "stale"))).toEqual(["a"]);
-    expect(performance.now() - startMs).toBeLessThan(6_000);
+    expect(performance.now() - startMs).toBeLessThan(15_000);
     await member.restart();
     await put(member, "b");
     await book.until(holds("a", "b"));
@@ -207,7 +210,7 @@ describe("an instancer on etcd", () => {
     first.pause();
     await putMany(writer, ["c"]);
     await book.until(holds("a", "b", "c"));
-    expect(performance.now() - startMs).toBeLessThan(15_000);
+    expect(performance.now() - startMs).toBeLessThan(30_000);
     first.resume();
     await putMany(writer, ["d"]);
     await book.until(holds("a", "b", "c", "d"));

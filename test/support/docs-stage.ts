@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { startEmbedded } from "rollcall/embedded";
 import { etcdBinaries } from "../../scripts/etcd.mjs";
+import { killAfterDeath } from "./after-death.js";
 import { freePorts } from "./etcd.js";
 import type { Snippet } from "./snippets.js";
 
@@ -76,7 +77,7 @@ export async function startStage(root: string, tools: string, page: Page) {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
     });
-    started.add(child);
+    if (child.pid !== undefined) child.once("close", killAfterDeath(-child.pid));
     return { child, output: collected(child) };
   };
   const registered = async () => {
@@ -146,17 +147,11 @@ export async function startStage(root: string, tools: string, page: Page) {
   };
 }
 
-const started = new Set<ChildProcess>();
-process.once("exit", () => {
-  for (const child of started) signal(child, "SIGKILL");
-});
-
 /** Signals a block with everything that it started, and waits for the end of all of it. */
 async function ended(child: ChildProcess, name: NodeJS.Signals): Promise<void> {
   const closed = child.stdout?.closed ? undefined : once(child, "close");
   signal(child, name);
   await closed;
-  started.delete(child);
 }
 
 function signal(child: ChildProcess, name: NodeJS.Signals): void {

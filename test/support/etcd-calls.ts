@@ -1,6 +1,6 @@
 /** The few things that tests of the etcd client do with one. */
-import { type EtcdClient, type EtcdClientOptions, etcdClient } from "../../src/registry/etcd/client.js";
-import { prefixRange } from "../../src/registry/etcd/key-range.js";
+import { type EtcdClient, type EtcdClientOptions, etcdClient } from "../../src/registry/etcd/client/client.js";
+import { prefixRange } from "../../src/registry/etcd/client/key-range.js";
 import { KV, Watch, type WatchResponse } from "../../src/registry/etcd/proto/etcd_pb.js";
 
 /** A client that tries the members in the order given, and keeps quiet. */

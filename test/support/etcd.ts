@@ -1,13 +1,13 @@
 /** Real etcd members on loopback, each with a data directory of its own, stopped by the process that started them. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { etcdBinaries } from "../../scripts/etcd.mjs";
+import { killAfterDeath, removeAfterDeath } from "./after-death.js";
 
 export interface EtcdOptions {
   /** Which line of etcd; default: whatever `etcdBinaries()` finds. */
@@ -36,17 +36,11 @@ export interface EtcdMember extends AsyncDisposable {
 export interface EtcdCluster extends AsyncDisposable {
   readonly members: readonly EtcdMember[];
   readonly endpoints: readonly string[];
+  /** The member that leads at the moment. */
+  leader(): Promise<EtcdMember>;
   etcdctl(...args: readonly string[]): Promise<string>;
   stop(): Promise<void>;
 }
-
-const running = new Set<ChildProcess>();
-process.once("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-});
-
-// A test process that is killed outright cannot clean up; the kernel then does.
-const diesWithParent = existsSync("/usr/bin/setpriv") ? ["/usr/bin/setpriv", "--pdeathsig", "KILL"] : [];
 
 export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdMember> {
   const [member] = (await startCluster(1, options)).members;
@@ -104,6 +98,13 @@ export async function startCluster(size: number, options: EtcdOptions = {}): Pro
   return {
     members,
     endpoints,
+    async leader() {
+      for (const each of members) {
+        const [status] = JSON.parse(await each.etcdctl("endpoint", "status", "-w", "json")) as EndpointStatus[];
+        if (status && status.Status.leader === status.Status.header.member_id) return each;
+      }
+      throw new Error("the cluster has no leader");
+    },
     etcdctl: (...args) =>
       etcdctl(binaries.etcdctl, [
         `--endpoints=${endpoints.map((endpoint) => `${scheme}://${endpoint}`).join(",")}`,
@@ -113,6 +114,11 @@ export async function startCluster(size: number, options: EtcdOptions = {}): Pro
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** What etcdctl says of a member. Its ids are longer than a number can hold, and equal ones are read as equal numbers. */
+interface EndpointStatus {
+  readonly Status: { readonly leader: number; readonly header: { readonly member_id: number } };
 }
 
 interface MemberPlan {
@@ -126,6 +132,7 @@ interface MemberPlan {
 
 function member(plan: MemberPlan): EtcdMember {
   let child: ChildProcess | undefined;
+  const dataDirRemoved = removeAfterDeath(plan.dataDir);
 
   const kill = async (signal: NodeJS.Signals = "SIGKILL") => {
     const dying = child;
@@ -139,6 +146,7 @@ function member(plan: MemberPlan): EtcdMember {
   const stop = async () => {
     await kill();
     await rm(plan.dataDir, { recursive: true, force: true });
+    dataDirRemoved();
   };
 
   return {
@@ -160,10 +168,11 @@ function member(plan: MemberPlan): EtcdMember {
 
 /** Starts a member and waits for its own word that it serves; what it printed is in the error when it does not. */
 async function serving(plan: MemberPlan): Promise<ChildProcess> {
-  const [command = "", ...args] = [...diesWithParent, plan.binaries.etcd, ...plan.serverArgs];
-  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"], env: { PATH: process.env.PATH } });
-  running.add(child);
-  child.once("exit", () => running.delete(child));
+  const child = spawn(plan.binaries.etcd, plan.serverArgs, {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { PATH: process.env.PATH },
+  });
+  if (child.pid !== undefined) child.once("exit", killAfterDeath(child.pid));
   let log = "";
   await new Promise<void>((resolve, reject) => {
     child.stderr?.on("data", (chunk: Buffer) => {

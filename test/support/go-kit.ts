@@ -5,15 +5,11 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { killAfterDeath } from "./after-death.js";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const sources = join(root, "test/interop/go");
 const binary = join(root, ".cache/go-kit-interop");
-
-const running = new Set<ChildProcess>();
-process.once("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-});
 
 // Where Go's own installer puts it, for those who have not put it on their PATH.
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/local/go/bin` };
@@ -49,8 +45,7 @@ export interface GoReply {
 
 async function startServer(etcd: string): Promise<GoServer> {
   const child = spawn(binary, ["server", "-etcd", etcd], { stdio: ["ignore", "pipe", "pipe"] });
-  running.add(child);
-  child.once("exit", () => running.delete(child));
+  if (child.pid !== undefined) child.once("exit", killAfterDeath(child.pid));
   let log = "";
   child.stderr.on("data", (chunk: Buffer) => {
     log += chunk.toString();

@@ -1,7 +1,7 @@
 /** Run as a child process: uses an etcd client in every way, closes it as told and leaves the rest to Node. */
 
-import { etcdClient } from "../../src/registry/etcd/client.js";
-import { prefixRange } from "../../src/registry/etcd/key-range.js";
+import { etcdClient } from "../../src/registry/etcd/client/client.js";
+import { prefixRange } from "../../src/registry/etcd/client/key-range.js";
 import { KV, Watch } from "../../src/registry/etcd/proto/etcd_pb.js";
 
 const [endpoints = "", hungEndpoint = "", manner = ""] = process.argv.slice(2);

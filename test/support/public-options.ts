@@ -12,25 +12,11 @@ export interface PublicOptions {
   readonly unexplained: readonly string[];
 }
 
-/** What names itself in the source, or is the same everywhere and not said again at each place. */
+/** What is the same everywhere and not said again at each place. */
 const common: Readonly<Record<string, string>> = {
   clock: "Where time comes from; default: the process's own clock.",
   random: "Where chance comes from; default: the process's own.",
-  signal: "Cancels the operation.",
-  service: "The service's name.",
   logger: "Default: warnings to stderr; `false` for silence.",
-  connect: "Makes the connection to an instance, as `grpcConnect(Service)` does.",
-  metric: "How endpoints are measured, for strategies that ask for a cost.",
-  hashKey:
-    "For strategies that hash: calls with one key go to one endpoint. `roundRobin()` and `random()` do not read it.",
-  cert: "The certificate.",
-  key: "The private key of `cert`.",
-  password: "With `user`.",
-  outcomeOf: "What an error of the connections' clients means.",
-  "ServeOptions.registry": "Where the server is registered; it stays the caller's.",
-  "ServeOptions.zone": "Where the server runs, for clients that prefer their own zone.",
-  "ServeOptions.version": "Of the service, for people.",
-  "ServeOptions.metadata": "Whatever else clients should know.",
 };
 
 export function publicOptions(root: string): PublicOptions[] {
@@ -61,10 +47,9 @@ export function publicOptions(root: string): PublicOptions[] {
 function describe(interfaceName: string, symbol: ts.Symbol, checker: ts.TypeChecker): PublicOptions {
   const unexplained: string[] = [];
   const rows = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol)).map((property) => {
-    const full = `${interfaceName}.${property.name}`;
     const own = ts.displayPartsToString(property.getDocumentationComment(checker));
-    const comment = own || (common[full] ?? common[property.name]);
-    if (!comment) unexplained.push(full);
+    const comment = own || common[property.name];
+    if (!comment) unexplained.push(`${interfaceName}.${property.name}`);
     const name = property.flags & ts.SymbolFlags.Optional ? `\`${property.name}\`` : `**\`${property.name}\`**`;
     return `| ${name} | ${code(typeOf(property, checker))} | ${cell(comment ?? "")} |`;
   });

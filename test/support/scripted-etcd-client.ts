@@ -13,7 +13,7 @@ import type {
   EtcdStream,
   EtcdStreamObserver,
   EtcdStreamOptions,
-} from "../../src/registry/etcd/client.js";
+} from "../../src/registry/etcd/client/client.js";
 
 /** One unary call that waits for its answer. */
 export interface ScriptedCall<I extends DescMessage, O extends DescMessage> {

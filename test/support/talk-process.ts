@@ -1,8 +1,9 @@
 /** A talk server in a process of its own, to be stopped, continued and killed. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { killAfterDeath } from "./after-death.js";
 
 export interface TalkProcess extends AsyncDisposable {
   readonly address: string;
@@ -15,16 +16,11 @@ export interface TalkProcess extends AsyncDisposable {
 const loader = new URL("typescript-loader.mjs", import.meta.url).href;
 const program = fileURLToPath(new URL("talk-program.ts", import.meta.url));
 
-const running = new Set<ChildProcess>();
-process.once("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-});
-
 /** Listens on `listen`, by default on a free port of 127.0.0.1. */
 export async function startTalkProcess(listen = "127.0.0.1:0"): Promise<TalkProcess> {
   const child = spawn(process.execPath, ["--import", loader, program, listen], { stdio: ["pipe", "pipe", "inherit"] });
-  running.add(child);
-  const exited = once(child, "exit").then(() => running.delete(child));
+  const exited = once(child, "exit");
+  if (child.pid !== undefined) child.once("exit", killAfterDeath(child.pid));
   const [address] = (await Promise.race([
     once(createInterface(child.stdout), "line"),
     exited.then(() => {

@@ -1,5 +1,5 @@
 /**
- * rollcall for gRPC, over `@grpc/grpc-js`. The way of a call through this folder:
+ * rollcall for gRPC, over `@grpc/grpc-js`. The way of a call through `client/` and, at the other end, `server/`:
  *
  *     client ─▶ balanced-methods ─▶ typed-client ─▶ transport: grpc-js-transport ─▶ instance-channel ─▶ the wire
  *               (balanced-stream,   (connect makes            (response-stream,
@@ -10,16 +10,20 @@
  */
 
 // What a program uses.
-export type { BalancedCallOptions } from "./balanced-methods.js";
-export { type BalancedGrpcClient, type GrpcClientOptions, grpcClient } from "./client.js";
+
+export type { BalancedCallOptions } from "./client/balanced-methods.js";
+export { type BalancedGrpcClient, type GrpcClientOptions, grpcClient } from "./client/client.js";
+export { type GrpcConnectOptions, grpcConnect } from "./client/connect.js";
 export type { ClientClass, GrpcClient, ServiceSource } from "./client-types.js";
-export { type GrpcConnectOptions, grpcConnect } from "./connect.js";
 export { GrpcError, type GrpcStatusName } from "./grpc-error.js";
-export type { HandlerContext } from "./handler-context.js";
-export type { ImplementationOf, ServiceImplementation } from "./handlers.js";
-// What another transport or a connection of one's own is built from.
 export type { MetadataInput } from "./metadata.js";
-export { outcomeOf } from "./outcome-of.js";
-export { type ServeHandle, type ServeOptions, serve } from "./serve.js";
+export type { HandlerContext } from "./server/handler-context.js";
+export type { ImplementationOf, ServiceImplementation } from "./server/handlers.js";
+export { type ServeHandle, type ServeOptions, serve } from "./server/serve.js";
 export type { ClientTlsOptions, Pem, ServerTlsOptions } from "./tls.js";
-export type { GrpcCallOptions, GrpcMethod, GrpcTransport, TransportCallOptions } from "./transport.js";
+export type { GrpcCallOptions } from "./transport.js";
+
+// What another transport or a connection of one's own is built from.
+
+export { outcomeOf } from "./client/outcome-of.js";
+export type { GrpcMethod, GrpcTransport, TransportCallOptions } from "./transport.js";

@@ -19,13 +19,16 @@ export interface ClientTlsOptions {
   readonly ca?: Pem;
   /** The client's own certificate, with `key`, for servers that ask for one. */
   readonly cert?: Pem;
+  /** The private key of `cert`. */
   readonly key?: Pem;
   /** The name that the server's certificate must carry; default: the service, since addresses are IPs. */
   readonly serverName?: string;
 }
 
 export interface ServerTlsOptions {
+  /** The certificate that the server shows, with those between it and the root. */
   readonly cert: Pem;
+  /** The private key of `cert`. */
   readonly key: Pem;
   /** When given, every client must show a certificate signed by it. */
   readonly ca?: Pem;

@@ -1,4 +1,5 @@
 /** Every view of a service as it is published, through whatever happens to etcd. */
+import type { Membership } from "../../index.js";
 import { etcd } from "../../registry/etcd/index.js";
 import { command } from "../command.js";
 import { connectionOf, connectionOptions, prefixOption } from "../connection.js";
@@ -27,8 +28,12 @@ export const watch = command({
     const paint = painter(stdout.isTerminal, process.env);
     const registry = etcd({ ...connectionOf(values), prefix: values.prefix });
     try {
-      const instancer = registry.instancer(service);
-      instancer.subscribe((view) => {
+      let last: Membership["state"] | undefined;
+      // Ended before the registry is: that would be a view as well.
+      using _following = registry.instancer(service).subscribe((view) => {
+        const again = view.state === "pending" && last === "pending";
+        last = view.state;
+        if (values.json && again) return; // it differs only in the reason, which the log tells
         const at = new Date();
         stdout.writeNewest(values.json ? viewJson(view, at) : viewText(view, service, at, paint));
       });

@@ -20,6 +20,8 @@ interface Heard {
   readonly ready: Cell<boolean>;
   readonly answer: Cell<Answer | undefined>;
   readonly view: Cell<readonly string[]>;
+  /** Whatever the view ever held. */
+  readonly seen: Set<string>;
   readonly snapshot: Cell<Snapshot | undefined>;
 }
 
@@ -32,6 +34,7 @@ export async function startClient(crew: Crew, endpoints: readonly string[]): Pro
     ready: cell(false),
     answer: cell<Answer | undefined>(undefined),
     view: cell<readonly string[]>([]),
+    seen: new Set(),
     snapshot: cell<Snapshot | undefined>(undefined),
   };
   const client = await processes.start({
@@ -51,7 +54,10 @@ function hear(event: ClientEvent, heard: Heard, report: Report): void {
   if (event.event === "ready") heard.ready.set(true);
   else if (event.event === "call") heard.answer.set(event);
   else report(event);
-  if (event.event === "view") heard.view.set(event.addresses);
+  if (event.event === "view") {
+    heard.view.set(event.addresses);
+    for (const address of event.addresses) heard.seen.add(address);
+  }
   if (event.event === "snapshot") heard.snapshot.set(event);
 }
 
@@ -70,6 +76,11 @@ export class BookClient implements AsyncDisposable {
     this.#heard.answer.set(undefined);
     this.#process.write("call");
     return this.#once(this.#heard.answer, (answer) => answer !== undefined);
+  }
+
+  /** Every address that its view ever held. */
+  get seen(): ReadonlySet<string> {
+    return this.#heard.seen;
   }
 
   startSteadyCalls(): void {

@@ -34,7 +34,7 @@ interface RunningMember extends Member {
 /** Starts three members; resolves when all of them serve. */
 export async function startCluster({ processes, report, signal }: Crew): Promise<EtcdCluster> {
   const binaries = await etcdBinaries();
-  const ports = await etcdPorts(MACHINES.map(({ host }) => host));
+  await using ports = await etcdPorts(MACHINES.map(({ host }) => host));
   if (!ports.usual) {
     const text = `2379 and 2380 are taken: the members use ${ports.client} for clients and ${ports.peer} for each other`;
     report({ event: "note", text });

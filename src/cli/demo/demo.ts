@@ -12,7 +12,9 @@ import type { Report } from "./events.js";
 import { jsonReport } from "./json-report.js";
 import { Processes } from "./processes.js";
 import { type DemoTarget, openRegistry } from "./registries.js";
+import { holdPlaces } from "./server-places.js";
 import { BookServers } from "./servers.js";
+import { refuseStrangers, strangersAmong } from "./strangers.js";
 import { summarize } from "./summary.js";
 import { textReport } from "./text-report.js";
 
@@ -39,7 +41,10 @@ export async function runDemo({ target, json }: DemoOptions): Promise<number> {
   try {
     return (await play(target, report, stop.signal)) ? 0 : 1;
   } catch (error) {
-    if (stop.received !== undefined) return 128 + constants.signals[stop.received];
+    if (stop.received !== undefined) {
+      report({ event: "interrupted", signal: stop.received });
+      return 128 + constants.signals[stop.received];
+    }
     if (error instanceof UsageError) throw error;
     process.stderr.write(`rollcall demo: ${error instanceof Error ? error.message : error}\n`);
     return 1;
@@ -54,9 +59,14 @@ async function play(target: DemoTarget, report: Report, signal: AbortSignal): Pr
   await using processes = new Processes(report);
   const crew = { processes, report, signal };
   await using registry = await openRegistry(target, crew);
-  const { endpoints, places, cluster } = registry;
+  const { endpoints, cluster } = registry;
   report({ event: "registry", kind: target.kind, endpoints });
   if (cluster) report({ event: "members", list: await cluster.memberList() });
+  await using held = await holdPlaces(registry.places);
+  if (!held.usual) {
+    report({ event: "note", text: "50051 or one of the ports after it is taken: the servers choose other ports" });
+  }
+  const { places } = held;
 
   // The tutorial: three servers, a client, eight calls.
   await using servers = new BookServers(crew, endpoints);
@@ -65,6 +75,7 @@ async function play(target: DemoTarget, report: Report, signal: AbortSignal): Pr
     servers.start(places[1]),
     servers.start(places[2]),
   ]);
+  await refuseStrangers(servers.addresses, endpoints, signal);
   await using client = await startClient(crew, endpoints);
   const eight: string[] = [];
   for (let number = 1; number <= 8; number += 1) {
@@ -97,12 +108,14 @@ async function play(target: DemoTarget, report: Report, signal: AbortSignal): Pr
   const goneAtMs = await gone;
   await scene();
 
+  const counts = await client.finish();
   const summary = summarize({
     eight,
-    counts: await client.finish(),
+    counts,
     killed: { address: killed.address, atMs: killedAtMs, goneAtMs },
     restarted: { address: drained.address, atMs: restartedAtMs },
     joined: joined.address,
+    strangers: strangersAmong(client.seen, servers.addresses),
     elapsedMs: Date.now() - startedMs,
   });
   report({ event: "summary", ...summary });

@@ -75,6 +75,7 @@ export type DemoEvent =
   | { readonly event: "leader"; readonly name: string; readonly afterMs: number }
   | ({ readonly event: "snapshot" } & Snapshot)
   | { readonly event: "log"; readonly from: string; readonly line: string }
+  | { readonly event: "interrupted"; readonly signal: NodeJS.Signals }
   | ({ readonly event: "summary" } & Summary);
 
 /** Tells whoever watches. */

@@ -1,12 +1,11 @@
 /** The registry that the demo plays with: an embedded one, three members of etcd, or the user's cluster. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { startEmbedded } from "../../embedded/index.js";
-import { firstMatch, RollcallError } from "../../index.js";
 import { type EtcdClientOptions, etcd } from "../../registry/etcd/index.js";
 import { UsageError } from "../usage-error.js";
 import { type EtcdCluster, startCluster } from "./cluster.js";
 import type { Crew } from "./processes.js";
-import type { Place } from "./servers.js";
+import type { FourPlaces } from "./server-places.js";
+import { registeredBooks } from "./strangers.js";
 
 export type DemoTarget =
   | { readonly kind: "embedded" }
@@ -15,16 +14,14 @@ export type DemoTarget =
 
 export interface DemoRegistry extends AsyncDisposable {
   readonly endpoints: readonly string[];
-  /** Where the three servers run, and the fourth. */
-  readonly places: readonly [Place, Place, Place, Place];
+  /** Where the servers run if nobody else does. */
+  readonly places: FourPlaces;
   /** The members, where they are the demo's to kill. */
   readonly cluster?: EtcdCluster;
 }
 
 /** The tutorial's port. */
 const SERVER_PORT = 50_051;
-/** How long the user's cluster may take to answer at first. */
-const PATIENCE_MS = 5_000;
 
 export async function openRegistry(target: DemoTarget, crew: Crew): Promise<DemoRegistry> {
   switch (target.kind) {
@@ -68,36 +65,23 @@ async function cluster(crew: Crew): Promise<DemoRegistry> {
  * under it: so nobody may be there before, and nobody is left there after.
  */
 async function usersCluster(endpoints: readonly string[], signal: AbortSignal): Promise<DemoRegistry> {
-  const registry = etcd({ endpoints, logger: false });
-  const book = registry.instancer("book");
-  try {
-    const view = await Promise.race([
-      firstMatch(book, ({ state }) => state !== "pending", signal),
-      sleep(PATIENCE_MS, undefined, { signal, ref: false }),
-    ]);
-    if (view === undefined) {
-      throw new RollcallError("REGISTRY_UNAVAILABLE", `etcd does not answer at ${endpoints.join(", ")}`);
-    }
-    if (view.state !== "pending" && view.instances.length > 0) {
-      const addresses = view.instances.map(({ address }) => address).join(", ");
-      throw new UsageError(
-        `this cluster has instances of "book" (${addresses}), which the demo would call: use another cluster; ` +
-          "what an interrupted demo left there is gone within 10 s",
-      );
-    }
-    const host = (await registry.localAddress?.(signal)) ?? "127.0.0.1";
-    return {
-      endpoints,
-      places: onOneHost(host),
-      [Symbol.asyncDispose]: async () => {},
-    };
-  } finally {
-    await book.close();
-    await registry.close();
+  const present = await registeredBooks(endpoints, signal);
+  if (present.length > 0) {
+    throw new UsageError(
+      `this cluster has instances of "book" (${present.join(", ")}), which the demo would call: use another cluster; ` +
+        "what an interrupted demo left there is gone within 10 s",
+    );
   }
+  await using registry = etcd({ endpoints, logger: false });
+  const host = (await registry.localAddress?.({ signal })) ?? "127.0.0.1";
+  return {
+    endpoints,
+    places: onOneHost(host),
+    [Symbol.asyncDispose]: async () => {},
+  };
 }
 
-function onOneHost(host: string): DemoRegistry["places"] {
+function onOneHost(host: string): FourPlaces {
   const port = SERVER_PORT;
   return [
     { host, port },

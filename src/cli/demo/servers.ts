@@ -32,10 +32,16 @@ export class BookServers implements AsyncDisposable {
   readonly #crew: Crew;
   readonly #endpoints: readonly string[];
   readonly #running = new Set<DemoProcess>();
+  readonly #addresses = new Set<string>();
 
   constructor(crew: Crew, endpoints: readonly string[]) {
     this.#crew = crew;
     this.#endpoints = endpoints;
+  }
+
+  /** Of every server that was ever registered. */
+  get addresses(): ReadonlySet<string> {
+    return this.#addresses;
   }
 
   /** Starts a server, on another port where its own is taken; resolves when it says that it is registered. */
@@ -44,6 +50,7 @@ export class BookServers implements AsyncDisposable {
       if (error instanceof EarlyEnd && error.message.includes(TAKEN)) return this.#spawn(hostPort(host, 0));
       throw error;
     });
+    this.#addresses.add(address);
     const tell = (now: ServerChange) => this.#crew.report({ event: "server", change: now, address });
     tell(change);
     return {

@@ -25,6 +25,7 @@ function played(
     killed: { address: "b:1", atMs: KILLED_AT_MS, goneAtMs: KILLED_AT_MS + 8_000 },
     restarted: { address: "c:1", atMs: KILLED_AT_MS + 3_000 },
     joined: "d:1",
+    strangers: [],
     elapsedMs: 12_000,
     ...rest,
   };
@@ -53,6 +54,7 @@ describe("the demo's verdict", () => {
       played([steady, killed, { ...drained, lastAttemptAtMs: KILLED_AT_MS + 2_000 }, joined]),
     ],
     ["the fourth server got no calls", played([steady, killed, drained])],
+    ["a stranger was there", played([steady, killed, drained, joined], { strangers: ["e:1"] })],
   ])("is bad when %s", (_, demo) => {
     const { ok, findings } = summarize(demo);
     expect(ok).toBe(false);

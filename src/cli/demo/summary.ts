@@ -13,10 +13,12 @@ export interface Played {
   /** Drained, stopped and started again; when it was back. */
   readonly restarted: { readonly address: string; readonly atMs: number };
   readonly joined: string;
+  /** Registered as `book`, and none of the demo's servers. */
+  readonly strangers: readonly string[];
   readonly elapsedMs: number;
 }
 
-export function summarize({ eight, counts, killed, restarted, joined, elapsedMs }: Played): Summary {
+export function summarize({ eight, counts, killed, restarted, joined, strangers, elapsedMs }: Played): Summary {
   const of = (address: string) => counts.instances.find((instance) => instance.address === address);
   const lastAttemptAfterMs = Math.max(0, (of(killed.address)?.lastAttemptAtMs ?? 0) - killed.atMs);
   const spread = tally(eight);
@@ -33,6 +35,10 @@ export function summarize({ eight, counts, killed, restarted, joined, elapsedMs 
     },
     { what: "the fourth server got calls", seen: calledAfter(of(joined), 0) },
   ];
+  if (strangers.length > 0) {
+    const what = `nobody else registered as "book"; ${strangers.join(", ")} did, and got calls: end it, and play again`;
+    findings.push({ what, seen: false });
+  }
   return {
     calls: counts.calls,
     failed: counts.failed,

@@ -92,6 +92,10 @@ class TextReport {
         this.#counts = event.instances;
         this.#live.show(["", ...this.#table()]);
         break;
+      case "interrupted":
+        this.#live.clear();
+        this.#say(`stopped by ${event.signal}: the servers, the client and the registry have ended`, "yellow");
+        break;
       case "summary":
         this.#live.clear();
         this.#heading("Summary");

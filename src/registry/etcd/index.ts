@@ -1,8 +1,14 @@
 /** `rollcall/etcd`: the registry in etcd, and the layouts that it writes and reads. */
 
-// Every user
+// What a program uses.
+
 export { type GoKitLayoutOptions, goKitLayout } from "../layouts/go-kit.js";
-// For layouts of one's own, and for programs that talk to etcd themselves
+export type { EtcdTlsOptions } from "./client/client.js";
+export { EtcdError, type EtcdErrorKind } from "./client/etcd-error.js";
+export { type EtcdOptions, etcd } from "./registry.js";
+
+// For layouts of one's own, and for programs that talk to etcd themselves.
+
 export type { KeyValue, Layout } from "../layouts/layout.js";
 export {
   type EtcdCallOptions,
@@ -11,9 +17,6 @@ export {
   type EtcdStream,
   type EtcdStreamObserver,
   type EtcdStreamOptions,
-  type EtcdTlsOptions,
   etcdClient,
-} from "./client.js";
-export { EtcdError, type EtcdErrorKind } from "./etcd-error.js";
-export { type EtcdOptions, etcd } from "./registry.js";
+} from "./client/client.js";
 export { listServices } from "./services.js";

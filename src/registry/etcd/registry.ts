@@ -1,18 +1,19 @@
 /** Puts the parts of the etcd registry together: one client, one stream for all leases, one watch per service. */
 import { systemClock } from "../../clock.js";
 import { RollcallError } from "../../errors.js";
+import { refuseUnknownOptions } from "../../known-options.js";
 import { resolveLogger } from "../../logger.js";
 import { systemRandom } from "../../random.js";
 import { checkService } from "../announcement.js";
 import { goKitLayout } from "../layouts/go-kit.js";
 import type { Layout } from "../layouts/layout.js";
 import type { Registry } from "../registry.js";
-import { type EtcdClientOptions, etcdClient } from "./client.js";
-import { etcdInstancers } from "./instancers.js";
-import { LeaseKeeper } from "./lease-keeper.js";
-import { EtcdRegistration } from "./registration.js";
+import { type EtcdClientOptions, etcdClient } from "./client/client.js";
+import { LeaseKeeper } from "./registration/lease-keeper.js";
+import { EtcdRegistration } from "./registration/registration.js";
+import { etcdInstancers } from "./watch/instancers.js";
 
-const defaults = {
+const DEFAULTS = {
   // Long enough for an election or a restart of etcd, short enough that a dead instance is soon gone; go-kit's too.
   ttlMs: 10_000,
   registerTimeoutMs: 10_000,
@@ -44,7 +45,7 @@ export function etcd(options: EtcdOptions): Registry {
     random: options.random ?? systemRandom,
     logger: resolveLogger(options.logger),
     layout,
-    ttlMs: ttlMs ?? defaults.ttlMs,
+    ttlMs: ttlMs ?? DEFAULTS.ttlMs,
   };
   const { client } = parts;
   const environment = { ...parts, keeper: new LeaseKeeper(parts) };
@@ -61,7 +62,7 @@ export function etcd(options: EtcdOptions): Registry {
   };
 
   return {
-    async register(service, instance, { signal, timeoutMs = defaults.registerTimeoutMs } = {}) {
+    async register(service, instance, { signal, timeoutMs = DEFAULTS.registerTimeoutMs } = {}) {
       if (closing) throw closedError();
       checkService(service);
       if (!(timeoutMs > 0)) throw invalid(`\`timeoutMs\` is ${timeoutMs}: give milliseconds, more than 0`);
@@ -77,13 +78,13 @@ export function etcd(options: EtcdOptions): Registry {
       checkService(service);
       return instancers.open(service);
     },
-    localAddress: (signal) => client.localAddress(signal),
+    localAddress: (options) => client.localAddress(options),
     close,
     [Symbol.asyncDispose]: close,
   };
 }
 
-const known: Readonly<Record<keyof EtcdOptions, true>> = {
+const KNOWN: Readonly<Record<keyof EtcdOptions, true>> = {
   endpoints: true,
   tls: true,
   user: true,
@@ -101,10 +102,7 @@ const known: Readonly<Record<keyof EtcdOptions, true>> = {
 
 /** Refuses what would have no effect; the client checks its own options. */
 function checked(options: EtcdOptions): EtcdOptions {
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(known, name))
-      throw invalid(`etcd() has no option \`${name}\`; it has ${Object.keys(known).join(", ")}`);
-  }
+  refuseUnknownOptions("etcd()", options, KNOWN);
   const { prefix, layout, ttlMs } = options;
   if (prefix !== undefined && layout !== undefined) {
     throw invalid("`prefix` has no effect beside `layout`: give the prefix to the layout");

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type EmbeddedRegistry, startEmbedded } from "../../embedded/index.js";
-import { type EtcdClient, etcdClient } from "./client.js";
-import { keyBytes } from "./key-range.js";
+import { type EtcdClient, etcdClient } from "./client/client.js";
+import { keyBytes } from "./client/key-range.js";
 import { KV } from "./proto/etcd_pb.js";
 import { listServices } from "./services.js";
 

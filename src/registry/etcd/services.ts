@@ -1,6 +1,6 @@
 /** Which services have entries, for people who look around: one read of keys, without their values. */
-import type { EtcdClient } from "./client.js";
-import { keyText, nextKey, prefixRange } from "./key-range.js";
+import type { EtcdClient } from "./client/client.js";
+import { keyText, nextKey, prefixRange } from "./client/key-range.js";
 import { KV } from "./proto/etcd_pb.js";
 
 const PAGE_SIZE = 10_000n;

@@ -11,7 +11,7 @@ import { parseAddress, quoted } from "./address.js";
 import { decodeGrpcNaming, encodeGrpcNaming } from "./grpc-naming.js";
 import type { Layout } from "./layout.js";
 
-const defaults = { prefix: "/services/" };
+const DEFAULTS = { prefix: "/services/" };
 
 export interface GoKitLayoutOptions {
   /** What stands before the service's name; ends in `/`. Default `/services/`. */
@@ -19,7 +19,7 @@ export interface GoKitLayoutOptions {
 }
 
 export function goKitLayout(options: GoKitLayoutOptions = {}): Layout {
-  const { prefix } = { ...defaults, ...options };
+  const { prefix } = { ...DEFAULTS, ...options };
   if (!prefix.endsWith("/")) {
     throw new RollcallError("INVALID_ARGUMENT", `the prefix ${quoted(prefix)} does not end in "/": write "${prefix}/"`);
   }
@@ -45,6 +45,10 @@ export function goKitLayout(options: GoKitLayoutOptions = {}): Layout {
       const value = isBare(instance) ? instance.address : encodeGrpcNaming(instance);
       return [{ key: prefixOf(service) + instance.address, value: new TextEncoder().encode(value) }];
     },
+    caution(instance) {
+      if (isBare(instance)) return undefined;
+      return "has attributes, so its value is JSON: rollcall and grpc-naming read it, go-kit clients cannot";
+    },
     decode(key, value) {
       const text = utf8(value);
       if (text === undefined) return { skip: "the value is not UTF-8 text" };
@@ -55,7 +59,7 @@ export function goKitLayout(options: GoKitLayoutOptions = {}): Layout {
 }
 
 /** Whether `instance` is written as its address alone, which is all that a go-kit client can read. */
-export function isBare({ address: _, metadata = {}, ...attributes }: NewInstance): boolean {
+function isBare({ address: _, metadata = {}, ...attributes }: NewInstance): boolean {
   return Object.values(attributes).every((value) => value === undefined) && Object.keys(metadata).length === 0;
 }
 

@@ -15,6 +15,8 @@ export interface Layout {
   prefix(service: string): string;
   /** Everything that announces `instance`: written, updated and removed in one transaction, the instance's id first. */
   encode(service: string, instance: NewInstance, leaseId: bigint): readonly KeyValue[];
+  /** What an operator should know of how `instance` is written, in a sentence without its subject; a registration says it once. */
+  caution?(instance: NewInstance): string | undefined;
   /** The instances of one entry, or why it is skipped. Never throws. */
   decode(key: string, value: Uint8Array): readonly Instance[] | { readonly skip: string };
 }

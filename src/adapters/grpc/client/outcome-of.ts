@@ -1,0 +1,83 @@
+/**
+ * What a failed gRPC call means for retries and for the server's reputation.
+ *
+ * Why not judge by the status alone: UNAVAILABLE is what grpc-js reports for a server that refused the connection and also
+ * for one that died while it worked on the request. The first may be tried again without a thought, the second may not.
+ * The text of the message would tell them apart until somebody rewords it, so the connection itself bears witness: a call
+ * that ended without the connection ever having been ready cannot have been sent.
+ */
+import { type Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import type { Outcome } from "../../../index.js";
+
+/** What the connection knows of a call that failed. */
+export interface Witness {
+  readonly neverSent: boolean;
+  /** Whether it was our side that ended the call. */
+  readonly cancelledHere: boolean;
+}
+
+// Keyed by the status's metadata: grpc-js makes one for each failed call, and every error made of the status refers to it.
+const witnesses = new WeakMap<Metadata, Witness>();
+
+/** Puts on record what is known of the call that ended with `metadata`. */
+export function testify(metadata: Metadata, witness: Witness): void {
+  witnesses.set(metadata, witness);
+}
+
+type Fault = NonNullable<Outcome["fault"]>;
+
+// Whose failure it is. What a server says about a request is the caller's; UNKNOWN is what an exception in a handler becomes.
+const faults: Readonly<Record<number, Fault>> = {
+  [status.CANCELLED]: "server",
+  [status.UNKNOWN]: "server",
+  [status.INVALID_ARGUMENT]: "caller",
+  [status.DEADLINE_EXCEEDED]: "server",
+  [status.NOT_FOUND]: "caller",
+  [status.ALREADY_EXISTS]: "caller",
+  [status.PERMISSION_DENIED]: "caller",
+  [status.RESOURCE_EXHAUSTED]: "overload",
+  [status.FAILED_PRECONDITION]: "caller",
+  [status.ABORTED]: "caller",
+  [status.OUT_OF_RANGE]: "caller",
+  [status.UNIMPLEMENTED]: "caller",
+  [status.INTERNAL]: "server",
+  [status.UNAVAILABLE]: "server",
+  [status.DATA_LOSS]: "server",
+  [status.UNAUTHENTICATED]: "caller",
+};
+
+/**
+ * The outcome of an attempt that ended with `error`. Without proof of the contrary the server may have seen the call.
+ * A refused stream (gRFC A6) counts as seen too: grpc-js does not tell it from other failures. An error that is no gRPC
+ * status comes from the caller's own code.
+ */
+export function outcomeOf(error: unknown): Outcome {
+  if (!isServiceError(error)) return { kind: "failed", reached: "maybe-seen", fault: "caller" };
+  const witness = witnesses.get(error.metadata);
+  const reached = witness?.neverSent ? "never-sent" : "maybe-seen";
+  const code = status[error.code] ?? String(error.code);
+  if (witness?.cancelledHere) return { kind: "cancelled", reached, code };
+  const pushbackMs = pushback(error.metadata);
+  return {
+    kind: "failed",
+    reached,
+    fault: faults[error.code] ?? "server",
+    code,
+    ...(pushbackMs !== undefined && { pushbackMs }),
+  };
+}
+
+export function isServiceError(error: unknown): error is ServiceError {
+  return (
+    error instanceof Error &&
+    typeof (error as Partial<ServiceError>).code === "number" &&
+    typeof (error as Partial<ServiceError>).metadata?.get === "function"
+  );
+}
+
+/** gRFC A6: a delay in milliseconds; what cannot be read means "do not try again", as a negative number does. */
+function pushback(trailer: Metadata): number | undefined {
+  const value = trailer.get("grpc-retry-pushback-ms")[0];
+  if (value === undefined) return undefined;
+  return typeof value === "string" && /^\d{1,9}$/.test(value) ? Number(value) : -1;
+}

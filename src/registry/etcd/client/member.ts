@@ -1,0 +1,76 @@
+/**
+ * One member of the cluster and its connections.
+ *
+ * Why the pause between dials is here: four hundred registrations and watches of one process try again at times of their
+ * own while etcd is down, and each try would be a dial. So a dial that failed answers for the next ones as well, until the
+ * member's pause is over.
+ */
+import { fullJitter } from "../../../backoff.js";
+import type { Random } from "../../../random.js";
+import { Connection, type ConnectionSettings } from "./connection.js";
+import type { EtcdError } from "./etcd-error.js";
+
+/**
+ * Streams have a connection of their own: a bulk Range that shares it can starve them, for minutes and with events lost on
+ * some versions of etcd (etcd issues 15402 and 17529).
+ */
+export type Purpose = "unary" | "streams";
+
+/** The first is short, for a member that restarts; with the longest, a member that is back is found within a second. */
+const PAUSE = { baseMs: 100, maxMs: 1_000 };
+
+export class Member {
+  /** `host:port`. */
+  readonly target: string;
+  readonly #settings: ConnectionSettings;
+  readonly #random: Random;
+  /** The one in use of each purpose, and those that are retired and still have calls. */
+  readonly #current = new Map<Purpose, Connection>();
+  readonly #open = new Set<Connection>();
+  /** The last dial, if it failed, and until when it stands for the next. */
+  #failed: { readonly connection: Connection; readonly untilMs: number } | undefined;
+  #failedDials = 0;
+
+  constructor(target: string, settings: ConnectionSettings, random: Random) {
+    this.target = target;
+    this.#settings = settings;
+    this.#random = random;
+  }
+
+  /** The connection in use, or a new one that is being dialled, or one whose dial has just failed. */
+  connection(purpose: Purpose): Connection {
+    const current = this.#current.get(purpose);
+    if (current?.usable) return current;
+    if (this.#failed && this.#settings.clock.nowMs() < this.#failed.untilMs) return this.#failed.connection;
+    const connection = new Connection(this.target, this.#settings, () => this.#open.delete(connection));
+    this.#open.add(connection);
+    this.#current.set(purpose, connection);
+    connection.ready.then(
+      () => this.#dialled(),
+      () => this.#dialFailed(connection),
+    );
+    return connection;
+  }
+
+  /** Calls that follow get a new connection, unless this one is still being dialled. */
+  distrust(purpose: Purpose): void {
+    const current = this.#current.get(purpose);
+    if (current?.state === "ready") current.retire();
+  }
+
+  #dialled(): void {
+    this.#failedDials = 0;
+    this.#failed = undefined;
+  }
+
+  #dialFailed(connection: Connection): void {
+    this.#failedDials += 1;
+    const pauseMs = fullJitter(PAUSE, this.#failedDials, this.#random);
+    this.#failed = { connection, untilMs: this.#settings.clock.nowMs() + pauseMs };
+  }
+
+  /** Ends every call with `error`. */
+  close(error: EtcdError): void {
+    for (const connection of [...this.#open]) connection.fail(error);
+  }
+}

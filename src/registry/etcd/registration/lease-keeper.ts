@@ -1,0 +1,207 @@
+/**
+ * Keeps any number of leases alive over one stream, and says of each how sure it may be believed.
+ *
+ * Why on a schedule of our own: etcd ends a lease that it has not heard of for a TTL, and one hung member must not cost it.
+ * So a lease is renewed at a third of its TTL, an answer that does not come within a sixth moves the stream to another
+ * member, and three members can be tried before the TTL is over.
+ *
+ * A lease is confirmed as of the moment when the request was *sent*: etcd renewed it later than that, so what we believe ends
+ * before what etcd believes. Time is monotonic, and a timer that rings much too late means that the process was asleep:
+ * then it is our own fault that an answer was not seen, and the member is given its time again.
+ */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { fullJitter } from "../../../backoff.js";
+import type { Clock, Timer } from "../../../clock.js";
+import type { Random } from "../../../random.js";
+import type { EtcdClient, EtcdStream } from "../client/client.js";
+import { Lease, type LeaseKeepAliveRequestSchema, type LeaseKeepAliveResponse } from "../proto/etcd_pb.js";
+
+// Of the TTL: when the next renewal is sent, when the lease is in doubt, and how long an answer may take.
+const RENEW_AT = 1 / 3;
+const OVERDUE_AT = 2 / 3;
+const ANSWER_WITHIN = 1 / 6;
+// Below, a TLS handshake on a slow line counts as a hung member; above, a longer wait has no use.
+const SHORTEST_ANSWER_MS = 500;
+const LONGEST_ANSWER_MS = 2_000;
+// The first reopening is immediate; a member that takes streams and ends them must not be met with a hot loop.
+const REOPEN = { baseMs: 50, maxMs: 500 };
+
+export interface GrantedLease {
+  readonly id: bigint;
+  readonly ttlMs: number;
+  /** Monotonic time at which etcd is known to have counted the TTL from, at the latest. */
+  readonly confirmedAtMs: number;
+}
+
+export interface LeaseObserver {
+  /** A prefix that may be read, where the client can probe the stream's connection. */
+  readonly probePrefix: string;
+  /** Confirmed again after it was overdue or expired. */
+  onRenewed(): void;
+  /** No confirmation for two thirds of the TTL. */
+  onOverdue(): void;
+  /** No confirmation for the whole TTL: etcd may have ended it. Renewals go on. */
+  onExpired(): void;
+  /** etcd does not know the lease. It is no longer kept. */
+  onGone(): void;
+}
+
+export interface LeaseKeeperOptions {
+  readonly client: EtcdClient;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface KeptLease {
+  /** No more renewals; the observer hears nothing after it. */
+  stop(): void;
+}
+
+type KeepAliveStream = EtcdStream<MessageInitShape<typeof LeaseKeepAliveRequestSchema>>;
+
+interface Kept {
+  readonly id: bigint;
+  readonly observer: LeaseObserver;
+  ttlMs: number;
+  confirmedAtMs: number;
+  standing: "confirmed" | "overdue" | "expired";
+  /** When the request that waits for its answer was sent. */
+  sentAtMs?: number;
+  /** Rings for the next renewal, or for an answer that did not come. */
+  turn?: Timer;
+  /** Rings when the standing gets worse. */
+  doubt?: Timer;
+}
+
+export class LeaseKeeper {
+  readonly #client: EtcdClient;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #leases = new Map<bigint, Kept>();
+  #stream: KeepAliveStream | undefined;
+  #reopening: Timer | undefined;
+  #failures = 0;
+
+  constructor({ client, clock, random }: LeaseKeeperOptions) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  keep({ id, ttlMs, confirmedAtMs }: GrantedLease, observer: LeaseObserver): KeptLease {
+    const kept: Kept = { id, ttlMs, confirmedAtMs, observer, standing: "confirmed" };
+    this.#leases.set(id, kept);
+    this.#awaitConfirmation(kept);
+    if (this.#stream) this.#scheduleRenewal(kept);
+    else if (!this.#reopening) this.#open();
+    return { stop: () => this.#drop(kept) };
+  }
+
+  #open(): void {
+    this.#reopening = undefined;
+    const [first] = this.#leases.values();
+    if (!first) return;
+    const stream: KeepAliveStream = this.#client.stream(
+      Lease.method.leaseKeepAlive,
+      { onMessage: (answer: LeaseKeepAliveResponse) => this.#answered(answer), onEnd: () => this.#ended(stream) },
+      { probePrefix: first.observer.probePrefix },
+    );
+    this.#stream = stream;
+    for (const kept of this.#leases.values()) this.#scheduleRenewal(kept);
+  }
+
+  #ended(stream: KeepAliveStream): void {
+    if (stream !== this.#stream) return;
+    this.#stream = undefined;
+    for (const kept of this.#leases.values()) {
+      kept.turn?.cancel();
+      delete kept.sentAtMs;
+    }
+    this.#failures += 1;
+    const delayMs = this.#failures === 1 ? 0 : fullJitter(REOPEN, this.#failures - 1, this.#random);
+    // Like the stream itself, it keeps the process alive: a registration is open until it is closed.
+    this.#reopening = this.#clock.after(delayMs, () => this.#open(), { hold: true });
+  }
+
+  #scheduleRenewal(kept: Kept): void {
+    const dueMs = kept.confirmedAtMs + kept.ttlMs * RENEW_AT - this.#clock.nowMs();
+    if (dueMs <= 0) this.#renew(kept);
+    else this.#setTurn(kept, dueMs, () => this.#renew(kept));
+  }
+
+  #renew(kept: Kept): void {
+    kept.sentAtMs = this.#clock.nowMs();
+    this.#stream?.send({ ID: kept.id });
+    this.#awaitAnswer(kept);
+  }
+
+  #awaitAnswer(kept: Kept): void {
+    const patienceMs = Math.min(LONGEST_ANSWER_MS, Math.max(SHORTEST_ANSWER_MS, kept.ttlMs * ANSWER_WITHIN));
+    const dueAtMs = this.#clock.nowMs() + patienceMs;
+    this.#setTurn(kept, patienceMs, () => {
+      if (this.#clock.nowMs() - dueAtMs > patienceMs) this.#awaitAnswer(kept);
+      else this.#moveOn(`no answer to a lease renewal within ${Math.round(patienceMs)} ms`);
+    });
+  }
+
+  #moveOn(reason: string): void {
+    const failing = this.#stream;
+    if (!failing) return;
+    failing.fail(reason);
+    this.#ended(failing);
+  }
+
+  #answered({ ID: id, TTL: ttlSeconds }: LeaseKeepAliveResponse): void {
+    const kept = this.#leases.get(id);
+    if (!kept) return;
+    this.#failures = 0;
+    if (ttlSeconds <= 0n) {
+      this.#drop(kept);
+      kept.observer.onGone();
+      return;
+    }
+    kept.ttlMs = Number(ttlSeconds) * 1_000;
+    kept.confirmedAtMs = kept.sentAtMs ?? kept.confirmedAtMs;
+    delete kept.sentAtMs;
+    const wasInDoubt = kept.standing !== "confirmed";
+    kept.standing = "confirmed";
+    this.#awaitConfirmation(kept);
+    this.#scheduleRenewal(kept);
+    if (wasInDoubt) kept.observer.onRenewed();
+  }
+
+  #awaitConfirmation(kept: Kept): void {
+    kept.doubt?.cancel();
+    const share = kept.standing === "confirmed" ? OVERDUE_AT : 1;
+    const delayMs = Math.max(0, kept.confirmedAtMs + kept.ttlMs * share - this.#clock.nowMs());
+    kept.doubt = this.#clock.after(delayMs, () => this.#doubt(kept));
+  }
+
+  #doubt(kept: Kept): void {
+    if (this.#clock.nowMs() >= kept.confirmedAtMs + kept.ttlMs) {
+      kept.standing = "expired";
+      kept.observer.onExpired();
+    } else {
+      kept.standing = "overdue";
+      this.#awaitConfirmation(kept);
+      kept.observer.onOverdue();
+    }
+  }
+
+  #drop(kept: Kept): void {
+    if (this.#leases.get(kept.id) !== kept) return;
+    this.#leases.delete(kept.id);
+    kept.turn?.cancel();
+    kept.doubt?.cancel();
+    if (this.#leases.size > 0) return;
+    this.#reopening?.cancel();
+    this.#reopening = undefined;
+    this.#stream?.cancel();
+    this.#stream = undefined;
+  }
+
+  #setTurn(kept: Kept, delayMs: number, callback: () => void): void {
+    kept.turn?.cancel();
+    kept.turn = this.#clock.after(delayMs, callback);
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Granting and revoking a lease whose id is ours from the start: a grant whose reply was lost is simply asked for again, and
+ * "lease already exists" then means that we have it.
+ */
+import type { Clock } from "../../../clock.js";
+import type { EtcdClient } from "../client/client.js";
+import { EtcdError } from "../client/etcd-error.js";
+import { Lease } from "../proto/etcd_pb.js";
+import type { GrantedLease } from "./lease-keeper.js";
+
+/** The TTL is rounded up to whole seconds; etcd may grant a longer one, and its word counts. */
+export async function grantLease(
+  { client, clock }: { readonly client: EtcdClient; readonly clock: Clock },
+  id: bigint,
+  ttlMs: number,
+  options: { readonly signal: AbortSignal; readonly timeoutMs: number },
+): Promise<GrantedLease> {
+  const confirmedAtMs = clock.nowMs();
+  try {
+    const granted = await client.unary(
+      Lease.method.leaseGrant,
+      { ID: id, TTL: BigInt(Math.ceil(ttlMs / 1_000)) },
+      options,
+    );
+    return { id, ttlMs: Number(granted.TTL) * 1_000, confirmedAtMs };
+  } catch (error) {
+    if (!(error instanceof EtcdError && error.kind === "lease-exists")) throw error;
+  }
+  const askedAtMs = clock.nowMs();
+  const { TTL: left, grantedTTL } = await client.unary(Lease.method.leaseTimeToLive, { ID: id }, options);
+  // It ran out between the two questions, so the id is free again.
+  if (left < 0n) return grantLease({ client, clock }, id, ttlMs, options);
+  return { id, ttlMs: Number(grantedTTL) * 1_000, confirmedAtMs: askedAtMs - Number(grantedTTL - left) * 1_000 };
+}
+
+/**
+ * Ends a lease, and with it in one revision every key that it still holds. That is the whole of a deregistration: a key that
+ * somebody else took over hangs on another lease and stays.
+ */
+export async function revokeLease(client: EtcdClient, id: bigint, timeoutMs: number): Promise<void> {
+  try {
+    await client.unary(Lease.method.leaseRevoke, { ID: id }, { timeoutMs });
+  } catch (error) {
+    if (!(error instanceof EtcdError && error.kind === "lease-not-found")) throw error;
+  }
+}

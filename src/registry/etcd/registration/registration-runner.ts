@@ -1,0 +1,279 @@
+/**
+ * Carries out what the registration machine asks for: leases, claims, the guard of the keys, and the pauses between tries.
+ * What happens when is decided in `registration-machine.ts`; here is only how.
+ *
+ * Two rules keep it simple. At most one operation (grant, claim, withdrawal) runs at a time, and a new one ends the one
+ * before. The keys are guarded only while no operation runs, so that what we write ourselves is never taken for a
+ * disturbance.
+ */
+import { fullJitter } from "../../../backoff.js";
+import type { Clock, Timer } from "../../../clock.js";
+import { toError } from "../../../errors.js";
+import type { NewInstance } from "../../../instance.js";
+import { type Random, randomLeaseId } from "../../../random.js";
+import type { KeyValue, Layout } from "../../layouts/layout.js";
+import type { EtcdClient } from "../client/client.js";
+import { EtcdError } from "../client/etcd-error.js";
+import { claim } from "./claim.js";
+import { grantLease, revokeLease } from "./lease.js";
+import type { GrantedLease, KeptLease, LeaseKeeper } from "./lease-keeper.js";
+import { OwnKeys } from "./own-keys.js";
+import { type Effect, type Event, type State, transition } from "./registration-machine.js";
+
+// The first tries follow quickly, for an election is over in a second. The longest pause lets a cluster that came back
+// breathe and is well within the TTL, so that what it kept is not lost.
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_OF_TTL = 1 / 2;
+// One try of a grant or a claim; ample for three members, and what is repeated does no harm.
+const TRY_MS = 3_000;
+// Nothing hangs on a lease that is given back because the key was taken: should this fail, it runs out by itself.
+const RELEASE_WITHIN_MS = 2_000;
+
+/** What all registrations of one registry share. */
+export interface RegistrationEnvironment {
+  readonly client: EtcdClient;
+  readonly keeper: LeaseKeeper;
+  readonly layout: Layout;
+  readonly ttlMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface RunnerObserver {
+  /** After each event, when what it asked for is under way. */
+  onState(state: State): void;
+  /** What `want()` gave this version, or a later one, stands in etcd. */
+  onWritten(version: number): void;
+  /** A try failed. `passing`: it may succeed later without anybody doing something about it. */
+  onFailure(error: Error, passing: boolean): void;
+}
+
+export class RegistrationRunner {
+  readonly #environment: RegistrationEnvironment;
+  readonly #service: string;
+  readonly #observer: RunnerObserver;
+  readonly #effects: Readonly<Record<Effect, () => void>> = {
+    grant: () => void this.#grant(),
+    claim: () => void this.#claim(),
+    "retry-grant": () => this.#after(() => this.#grant()),
+    "retry-claim": () => this.#after(() => this.#claim()),
+    keep: () => this.#keep(),
+    forget: () => this.#forget(),
+    release: () => this.#release(),
+    guard: () => this.#watchKeys(),
+    verify: () => this.#guard?.verify(),
+    withdraw: () => void this.#withdraw(),
+  };
+  #state: State = { name: "granting", first: true };
+  #wanted: NewInstance;
+  #version = 0;
+  /** What stood in etcd last. */
+  #written: NewInstance | undefined;
+  /** Ours from the first try of its grant on, granted or not. */
+  #leaseId: bigint | undefined;
+  #granted: GrantedLease | undefined;
+  #kept: KeptLease | undefined;
+  /** What was last written, or tried to be; the keys of one lease are remembered until it ends. */
+  #entries: readonly KeyValue[] = [];
+  #entriesLeaseId = 0n;
+  readonly #triedKeys = new Set<string>();
+  #seenRevision = 0n;
+  #guard: OwnKeys | undefined;
+  #operation = new AbortController();
+  #pause: Timer | undefined;
+  #firstTryMs = TRY_MS;
+  #failures = 0;
+  #closeTimeoutMs = 0;
+
+  constructor(environment: RegistrationEnvironment, service: string, instance: NewInstance, observer: RunnerObserver) {
+    this.#environment = environment;
+    this.#service = service;
+    this.#wanted = instance;
+    this.#observer = observer;
+  }
+
+  /** The key of the instance; empty before the first claim. */
+  get id(): string {
+    return this.#entries[0]?.key ?? "";
+  }
+
+  get wanted(): NewInstance {
+    return this.#wanted;
+  }
+
+  get ttlMs(): number {
+    return this.#granted?.ttlMs ?? this.#environment.ttlMs;
+  }
+
+  get lease(): { readonly id: bigint; readonly ttlMs: number; readonly revision: bigint } {
+    return { id: this.#entriesLeaseId, ttlMs: this.ttlMs, revision: this.#seenRevision };
+  }
+
+  /** Registers for the first time, within `withinMs` if it can: so long that two tries fit, and the first can tell why not. */
+  start(withinMs: number): void {
+    this.#firstTryMs = Math.min(TRY_MS, withinMs / 2);
+    this.#effects.grant();
+  }
+
+  /** Replaces what is to be written, now or with the next claim, and gives its version. */
+  want(instance: NewInstance): number {
+    this.#wanted = instance;
+    this.#version += 1;
+    const version = this.#version;
+    this.#dispatch({ type: "changed" });
+    return version;
+  }
+
+  close(timeoutMs: number): void {
+    this.#closeTimeoutMs = timeoutMs;
+    this.#dispatch({ type: "close" });
+  }
+
+  #dispatch(event: Event): void {
+    const { state, effects } = transition(this.#state, event);
+    this.#state = state;
+    for (const effect of effects) this.#effects[effect]();
+    // Not `state`: an effect that had nothing to do may have made the next step already.
+    this.#observer.onState(this.#state);
+  }
+
+  async #grant(): Promise<void> {
+    const signal = this.#begin();
+    this.#leaseId ??= randomLeaseId(this.#environment.random);
+    try {
+      const granted = await grantLease(this.#environment, this.#leaseId, this.#environment.ttlMs, {
+        signal,
+        timeoutMs: this.#tryMs,
+      });
+      if (signal.aborted) return;
+      this.#granted = granted;
+      this.#triedKeys.clear();
+      this.#dispatch({ type: "granted" });
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!isPassing(error)) this.#leaseId = undefined;
+      this.#failed(toError(error));
+    }
+  }
+
+  async #claim(): Promise<void> {
+    const signal = this.#begin();
+    const { client, layout } = this.#environment;
+    const version = this.#version;
+    const wanted = this.#wanted;
+    const leaseId = this.#leaseId ?? 0n;
+    try {
+      const entries = layout.encode(this.#service, wanted, leaseId);
+      const keys = new Set(entries.map(({ key }) => key));
+      const obsolete = [...this.#triedKeys].filter((key) => !keys.has(key));
+      for (const key of keys) this.#triedKeys.add(key);
+      this.#entries = entries;
+      this.#entriesLeaseId = leaseId;
+      const takeOver = this.#isFirst;
+      const result = await claim(client, entries, { leaseId, takeOver, obsolete, signal, timeoutMs: this.#tryMs });
+      if (signal.aborted) return;
+      this.#failures = 0;
+      this.#seenRevision = result.revision;
+      this.#dispatch(result);
+      if (result.type !== "claimed") return;
+      this.#written = wanted;
+      this.#observer.onWritten(version);
+      if (this.#version > version) this.#dispatch({ type: "changed" });
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof EtcdError && error.kind === "lease-not-found") this.#dispatch({ type: "lease-gone" });
+      else this.#failed(toError(error));
+    }
+  }
+
+  #failed(error: Error): void {
+    this.#failures += 1;
+    const passing = isPassing(error);
+    // An update that etcd will not take must not cost what could be written before.
+    if (!passing) this.#wanted = this.#written ?? this.#wanted;
+    this.#dispatch(passing ? { type: "failed" } : { type: "failed", reason: error.message });
+    this.#observer.onFailure(error, passing);
+  }
+
+  #keep(): void {
+    if (!this.#granted) return;
+    this.#kept = this.#environment.keeper.keep(this.#granted, {
+      probePrefix: this.#environment.layout.prefix(this.#service),
+      onRenewed: () => this.#dispatch({ type: "renewed" }),
+      onOverdue: () => this.#dispatch({ type: "overdue" }),
+      onExpired: () => this.#dispatch({ type: "expired" }),
+      onGone: () => this.#dispatch({ type: "lease-gone" }),
+    });
+  }
+
+  #forget(): void {
+    this.#kept?.stop();
+    this.#kept = undefined;
+    this.#leaseId = undefined;
+  }
+
+  #release(): void {
+    const leaseId = this.#leaseId;
+    this.#forget();
+    if (leaseId !== undefined) revokeLease(this.#environment.client, leaseId, RELEASE_WITHIN_MS).catch(() => {});
+  }
+
+  #watchKeys(): void {
+    const { client, clock, random, layout } = this.#environment;
+    this.#guard?.stop();
+    this.#guard = new OwnKeys({
+      client,
+      clock,
+      random,
+      probePrefix: layout.prefix(this.#service),
+      entries: this.#entries,
+      leaseId: this.#entriesLeaseId,
+      revision: this.#seenRevision,
+      verifyEveryMs: this.ttlMs,
+      onJudgement: (judgement) => {
+        if (judgement.type !== "intact") this.#dispatch(judgement);
+      },
+    });
+  }
+
+  async #withdraw(): Promise<void> {
+    this.#begin();
+    const leaseId = this.#leaseId;
+    this.#forget();
+    try {
+      if (leaseId !== undefined) await revokeLease(this.#environment.client, leaseId, this.#closeTimeoutMs);
+      this.#dispatch({ type: "withdrawn" });
+    } catch (error) {
+      const reason = `etcd could not be told (${toError(error).message}); its lease ends it within ${this.ttlMs} ms`;
+      this.#dispatch({ type: "withdrawn", reason });
+    }
+  }
+
+  get #isFirst(): boolean {
+    return "first" in this.#state && this.#state.first;
+  }
+
+  get #tryMs(): number {
+    return this.#isFirst ? this.#firstTryMs : TRY_MS;
+  }
+
+  /** Ends whatever is under way and gives the signal of what begins now. */
+  #begin(): AbortSignal {
+    this.#operation.abort();
+    this.#pause?.cancel();
+    this.#guard?.stop();
+    this.#guard = undefined;
+    this.#operation = new AbortController();
+    return this.#operation.signal;
+  }
+
+  #after(next: () => Promise<void>): void {
+    const { clock, random } = this.#environment;
+    const range = { baseMs: FIRST_PAUSE_MS, maxMs: this.ttlMs * LONGEST_PAUSE_OF_TTL };
+    this.#pause = clock.after(fullJitter(range, this.#failures, random), () => void next(), { hold: true });
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof EtcdError && (error.kind === "unavailable" || error.kind === "timeout");
+}

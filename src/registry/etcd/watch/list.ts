@@ -1,0 +1,51 @@
+/**
+ * The linearizable reads behind a view: a prefix read page by page as it was at one revision, and the short question what
+ * the cluster's history is now.
+ *
+ * Why pages: the answer has no bound in etcd, and the connection has one. Why all at the first page's revision: pages of
+ * different moments would make a set that never was. Why linearizable: a member that lags would show the past as the present.
+ */
+import type { EtcdCallOptions, EtcdClient } from "../client/client.js";
+import { keyText, nextKey, prefixRange } from "../client/key-range.js";
+import { KV } from "../proto/etcd_pb.js";
+import { type Entry, type StoreHeader, storeHeader } from "./position.js";
+
+// 100 kB to 1 MB a page with the values that registries hold: large enough to read 10,000 entries in ten rounds.
+const PAGE_SIZE = 1_000n;
+
+export interface Listed {
+  readonly header: StoreHeader;
+  readonly entries: readonly Entry[];
+}
+
+/** Rejects when a page fails, also when a compaction overtook the walk; the caller begins anew. */
+export async function listPrefix(client: EtcdClient, prefix: string, options: EtcdCallOptions): Promise<Listed> {
+  const { key: first, rangeEnd } = prefixRange(prefix);
+  const entries: Entry[] = [];
+  let key = first;
+  let header: StoreHeader | undefined;
+  for (;;) {
+    const page = await client.unary(
+      KV.method.range,
+      { key, rangeEnd, limit: PAGE_SIZE, revision: header?.revision ?? 0n },
+      options,
+    );
+    header ??= storeHeader(page.header);
+    for (const pair of page.kvs) {
+      entries.push({ key: keyText(pair.key), value: pair.value, modRevision: pair.modRevision });
+    }
+    const last = page.kvs.at(-1);
+    if (!page.more || last === undefined) return { header, entries };
+    key = nextKey(last.key);
+  }
+}
+
+/** The cluster's header as of now, read where the caller is sure to have permission. */
+export async function currentHeader(
+  client: EtcdClient,
+  prefix: string,
+  options: EtcdCallOptions,
+): Promise<StoreHeader> {
+  const answer = await client.unary(KV.method.range, { ...prefixRange(prefix), limit: 1n, keysOnly: true }, options);
+  return storeHeader(answer.header);
+}

@@ -1,0 +1,122 @@
+/**
+ * The instances behind the keys of one prefix: what a list or a change of keys means for the set of instances.
+ *
+ * Why incremental: one change of one key must cost neither a read of the prefix nor a decoding of its other values. It
+ * costs one decoding and, once a view is taken, one copy of the sorted array. A key whose content did not change keeps its
+ * very `Instance`, and a set that did not change its very array, so that equal views can be told by `===`.
+ */
+import { byId, type Instance, sameInstance } from "../../../instance.js";
+import type { Layout } from "../../layouts/layout.js";
+import type { Change, Entry } from "./position.js";
+
+interface Known {
+  /** With the epoch it tells whether the value is the one that was decoded. */
+  readonly modRevision: bigint;
+  readonly instances: readonly Instance[];
+}
+
+export class MembershipTable {
+  readonly #layout: Layout;
+  readonly #known = new Map<string, Known>();
+  readonly #skipped = new Map<string, string>();
+  /** By id, what is not in `#sorted` yet; absent values are removals. */
+  readonly #pending = new Map<string, Instance | undefined>();
+  #sorted: readonly Instance[] = [];
+  #epoch = -1;
+
+  constructor(layout: Layout) {
+    this.#layout = layout;
+  }
+
+  /** The keys whose value cannot be read, and why. */
+  get skipped(): ReadonlyMap<string, string> {
+    return this.#skipped;
+  }
+
+  /** Makes `entries` the whole truth, touching only what differs from what is known. */
+  replace(entries: readonly Entry[], epoch: number): void {
+    const sameHistory = epoch === this.#epoch;
+    this.#epoch = epoch;
+    const gone = new Set([...this.#known.keys(), ...this.#skipped.keys()]);
+    for (const entry of entries) {
+      gone.delete(entry.key);
+      if (!sameHistory || this.#known.get(entry.key)?.modRevision !== entry.modRevision) this.#put(entry);
+    }
+    for (const key of gone) this.#remove(key);
+  }
+
+  /** Takes over changes in the order in which they were made. */
+  apply(changes: readonly Change[]): void {
+    for (const { key, value, modRevision } of changes) {
+      if (value) this.#put({ key, value, modRevision });
+      else this.#remove(key);
+    }
+  }
+
+  /** All instances by id; the same array as long as they are the same. */
+  instances(): readonly Instance[] {
+    if (this.#pending.size > 0) {
+      this.#sorted = merge(this.#sorted, this.#pending);
+      this.#pending.clear();
+    }
+    return this.#sorted;
+  }
+
+  #put({ key, value, modRevision }: Entry): void {
+    const decoded = this.#layout.decode(key, value);
+    if ("skip" in decoded) {
+      this.#remove(key);
+      this.#skipped.set(key, decoded.skip);
+      return;
+    }
+    this.#skipped.delete(key);
+    const before = new Map(this.#known.get(key)?.instances.map((instance) => [instance.id, instance]));
+    const instances = decoded.map((instance) => {
+      const old = before.get(instance.id);
+      before.delete(instance.id);
+      if (old && sameInstance(old, instance)) return old;
+      this.#pending.set(instance.id, instance);
+      return instance;
+    });
+    for (const id of before.keys()) this.#pending.set(id, undefined);
+    this.#known.set(key, { modRevision, instances });
+  }
+
+  #remove(key: string): void {
+    this.#skipped.delete(key);
+    for (const { id } of this.#known.get(key)?.instances ?? []) this.#pending.set(id, undefined);
+    this.#known.delete(key);
+  }
+}
+
+/** `sorted` with `changes` made, in one pass; `sorted` itself when they come to nothing. */
+function merge(sorted: readonly Instance[], changes: ReadonlyMap<string, Instance | undefined>): readonly Instance[] {
+  const merged: Instance[] = [];
+  let changed = false;
+  let next = 0;
+  for (const [id, instance] of [...changes].sort(([a], [b]) => byId({ id: a }, { id: b }))) {
+    const at = lowerBound(sorted, id, next);
+    while (next < at) merged.push(sorted[next++] as Instance); // below `at`, which is at most the length
+    const old = sorted[at]?.id === id ? sorted[at] : undefined;
+    if (old) next = at + 1;
+    const kept = old && instance && sameInstance(old, instance) ? old : instance;
+    if (kept) merged.push(kept);
+    changed ||= kept !== old;
+  }
+  if (!changed) return sorted;
+  while (next < sorted.length) merged.push(sorted[next++] as Instance); // below the length
+  return merged;
+}
+
+/** The first index from `from` on whose id is not below `id`. */
+function lowerBound(sorted: readonly Instance[], id: string, from: number): number {
+  let low = from;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] as Instance).id < id)
+      low = middle + 1; // between low and high
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,167 @@
+/**
+ * What the observers of one service see: the membership table as a sequence of views, each of them complete and exact at
+ * the revision that it claims.
+ *
+ * Why a pause between views: a rolling deployment of a thousand instances changes a set a thousand times within a second,
+ * and each view costs every observer a reconciliation. The first change after quiet is told in the same turn; within a burst
+ * there is one view in 10 ms. Becoming stale, or live again, follows the same rule.
+ */
+import type { Clock, Timer } from "../../../clock.js";
+import { RollcallError } from "../../../errors.js";
+import type { Instance, Membership } from "../../../instance.js";
+import { type Cell, cell, type Live } from "../../../live.js";
+import type { Logger } from "../../../logger.js";
+import { publishMembership } from "../../../observe/events.js";
+import type { Layout } from "../../layouts/layout.js";
+import { MembershipTable } from "./membership.js";
+import type { Change, Entry, Position } from "./position.js";
+import type { WatchObserver } from "./watch.js";
+
+const VIEW_EVERY_MS = 10;
+const NONE_RETAINED: readonly Instance[] = Object.freeze([]);
+
+export interface ViewEnvironment {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly layout: Layout;
+}
+
+export class PublishedView implements WatchObserver {
+  readonly #environment: ViewEnvironment;
+  readonly #service: string;
+  readonly #table: MembershipTable;
+  readonly #membership: Cell<Membership> = cell<Membership>({ state: "pending" }, sameView);
+  /** Absent until the first list. */
+  #position: { readonly revision: bigint; readonly epoch: number } | undefined;
+  #stale: { readonly error: Error; readonly sinceEpochMs: number; readonly sinceMs: number } | undefined;
+  /** What stands in the way of the first list. */
+  #obstacle: Error | undefined;
+  #skippedBefore = 0;
+  #pause: Timer | undefined;
+  #waiting = false;
+  #closed = false;
+
+  constructor(environment: ViewEnvironment, service: string) {
+    this.#environment = environment;
+    this.#service = service;
+    this.#table = new MembershipTable(environment.layout);
+  }
+
+  get membership(): Live<Membership> {
+    return this.#membership;
+  }
+
+  get skipped(): ReadonlyMap<string, string> {
+    return this.#table.skipped;
+  }
+
+  replaced(entries: readonly Entry[], { revision, epoch }: Position): void {
+    if (this.#position && epoch !== this.#position.epoch) {
+      this.#warn("was read anew because etcd was rebuilt or restored");
+    }
+    this.#table.replace(entries, epoch);
+    this.#position = { revision, epoch };
+    this.#tellSkipped();
+    this.heard();
+  }
+
+  changed(changes: readonly Change[], revision: bigint): void {
+    this.#table.apply(changes);
+    this.#position = { revision, epoch: this.#position?.epoch ?? 0 };
+    this.#tellSkipped();
+    this.#publishSoon();
+  }
+
+  heard(): void {
+    if (this.#stale) {
+      const seconds = (this.#environment.clock.nowMs() - this.#stale.sinceMs) / 1_000;
+      this.#stale = undefined;
+      this.#warn(`is live again after ${seconds.toFixed(1)} s`);
+    }
+    this.#publishSoon();
+  }
+
+  hindered(error: Error): void {
+    this.#obstacle = error;
+    if (!this.#position) this.#publishSoon();
+  }
+
+  silent(error: Error): void {
+    if (this.#stale) return;
+    const { clock } = this.#environment;
+    this.#stale = { error, sinceEpochMs: clock.epochMs(), sinceMs: clock.nowMs() };
+    this.#warn(
+      this.#position
+        ? `is stale, its last ${this.#table.instances().length} instances stay in use: ${error.message}`
+        : `is not known yet: ${error.message}`,
+    );
+    this.#publishSoon();
+  }
+
+  /** The last view: what was known may still be used, but nothing keeps it true from here on. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#pause?.cancel();
+    const { clock } = this.#environment;
+    const error = new RollcallError("CLOSED", "the registry is closed");
+    this.#obstacle = error;
+    this.#stale = { error, sinceEpochMs: clock.epochMs(), sinceMs: clock.nowMs() };
+    this.#membership.set(this.#view());
+  }
+
+  #publishSoon(): void {
+    if (this.#pause) this.#waiting = true;
+    else this.#publish();
+  }
+
+  #publish(): void {
+    const view = this.#view();
+    if (sameView(view, this.#membership.current)) return;
+    // Told before the pause is begun: in a process that was idle, starting a timer takes longer than making the view.
+    this.#membership.set(view);
+    publishMembership({ service: this.#service, membership: view });
+    if (!this.#closed) this.#pause = this.#environment.clock.after(VIEW_EVERY_MS, () => this.#pauseOver());
+  }
+
+  #pauseOver(): void {
+    this.#pause = undefined;
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    this.#publish();
+  }
+
+  #view(): Membership {
+    if (!this.#position) return { state: "pending", ...(this.#obstacle && { error: this.#obstacle }) };
+    const known = { instances: this.#table.instances(), retained: NONE_RETAINED, ...this.#position };
+    if (!this.#stale) return { state: "live", ...known };
+    const { error, sinceEpochMs } = this.#stale;
+    return { state: "stale", ...known, error, sinceEpochMs };
+  }
+
+  /** One line for a report that brought entries which cannot be read, with one of them as the example. */
+  #tellSkipped(): void {
+    const { size } = this.#table.skipped;
+    if (size > this.#skippedBefore) {
+      const [key, reason] = [...this.#table.skipped].at(-1) ?? [];
+      this.#warn(`leaves out ${size} of its entries, which cannot be read; ${key}: ${reason}`);
+    }
+    this.#skippedBefore = size;
+  }
+
+  #warn(what: string): void {
+    this.#environment.logger.warn(`the view of "${this.#service}" ${what}`);
+  }
+}
+
+/** Whether two views say the same; the table gives one array as long as its instances are the same. */
+function sameView(a: Membership, b: Membership): boolean {
+  if (errorOf(a) !== errorOf(b)) return false;
+  if (a.state === "pending" || b.state === "pending") return a.state === b.state;
+  return a.state === b.state && a.epoch === b.epoch && a.instances === b.instances;
+}
+
+/** In words: each try brings a new error, and most of them say the same. */
+function errorOf(view: Membership): string | undefined {
+  return view.state === "live" ? undefined : view.error?.message;
+}
