@@ -6,7 +6,7 @@
  *               replayed-requests)  one per instance)         call-witness, outcome-of)
  *
  *     the wire ─▶ grpc-js-handler ─▶ the service's own handler, with a handler-context
- *                 (serve sets it up: handlers, health, advertise, shutdown-signal)
+ *                 (serve sets it up: handlers, health, advertise, open-calls, shutdown-signal)
  */
 
 // What a program uses.

@@ -94,7 +94,7 @@ class TextReport {
         break;
       case "interrupted":
         this.#live.clear();
-        this.#say(`stopped by ${event.signal}: the servers, the client and the registry have ended`, "yellow");
+        this.#say(`stopped by ${event.signal}: everything that the demo started has ended`, "yellow");
         break;
       case "summary":
         this.#live.clear();
