@@ -11,8 +11,8 @@
  * ```text output   what the block before it has to have printed, line by line, `…` standing for anything
  *
  * A TypeScript block whose first line is `// name.ts` is a file of that name, and so is a YAML block with `# name.yaml`. Of a
- * block with `// name.proto` the page has `name_pb.ts`, as every page has `book_pb.ts`. The
- * blocks of one page share a folder, so that one can import another and `node name.js` runs it. On a page about several
+ * block with `// name.proto` the page has `name_pb.ts`, as every page has `book_pb.ts`. The blocks of one page share a
+ * folder, so that one can import another and `node name.js` runs it. On a page about several
  * machines `machine-1` or `every-machine` says where a block is run: each machine has a folder of its own. Blocks of other
  * languages, and `sh` without a word, are only shown.
  */

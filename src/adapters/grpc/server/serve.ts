@@ -98,7 +98,8 @@ export interface ServeHandle extends AsyncDisposable {
 /**
  * Starts a server and registers it. Rejects with a `RollcallError`: `ADDRESS_IN_USE` for a port that is taken,
  * `INVALID_ARGUMENT` for an unknown option, handlers that are not those of their service, and an address that cannot be
- * listened on or that others cannot reach, `CANCELLED` at one of `signals`, and what the registry says when it cannot register. Then nothing is registered and the port is free.
+ * listened on or that others cannot reach, `CANCELLED` at one of `signals`, and what the registry says when it cannot
+ * register. Then nothing is registered and the port is free.
  */
 export async function serve<const S extends readonly ServiceSource[]>(options: ServeOptions<S>): Promise<ServeHandle> {
   refuseUnknownOptions("serve()", options, KNOWN);
