@@ -23,6 +23,6 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: "forks",
-    maxWorkers: 2,
+    maxWorkers: 3, // on two cores too: the long tests wait for leases and elections most of their time
   },
 });
