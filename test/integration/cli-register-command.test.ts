@@ -131,7 +131,7 @@ test("passes a signal on that comes before the command listens", async () => {
 });
 
 test("gives up on a command that never listens, and takes it along", async () => {
-  const { cli, pid } = await start(["--json", "--start-timeout", "700ms"], { delayMs: 60_000 });
+  const { cli, pid } = await start(["--json", "--start-timeout", "3s"], { delayMs: 60_000 });
   await using _ = cli;
   const { code, stdout, stderr } = await cli.ended;
   expect([code, stdout]).toEqual([1, ""]);
@@ -140,7 +140,7 @@ test("gives up on a command that never listens, and takes it along", async () =>
 });
 
 test("gives up on one that ignores SIGTERM too", async () => {
-  const { cli, pid } = await start(["--json", "--start-timeout", "100ms"], { delayMs: 60_000, onTerm: "ignore" });
+  const { cli, pid } = await start(["--json", "--start-timeout", "3s"], { delayMs: 60_000, onTerm: "ignore" });
   await using _ = cli;
   const { code, stderr } = await cli.ended;
   expect([code, alive(pid)]).toEqual([1, false]);
