@@ -20,6 +20,7 @@ export default defineConfig({
   resolve: { alias },
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    exclude: ["test/faults/slow/**"], // `npm run test:faults`
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: "forks",

@@ -1,13 +1,23 @@
 /** A TCP proxy whose network can fail: what a client sees of a member behind a bad switch, without touching the member. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * - `pass`: bytes go through.
  * - `black-hole`: connections are accepted and stay open, and nothing comes through either way until the mode ends.
  * - `refuse`: connections are cut and new ones refused.
+ * - `drop-responses`: requests reach the member, its answers are lost; what was connected is cut when the mode ends.
+ * - `{ delayMs }`: bytes arrive in order, that much later, each way.
+ * - `{ bytesPerSecond }`: answers come no faster.
  */
-export type ProxyMode = "pass" | "black-hole" | "refuse";
+export type ProxyMode =
+  | "pass"
+  | "black-hole"
+  | "refuse"
+  | "drop-responses"
+  | { readonly delayMs: number }
+  | { readonly bytesPerSecond: number };
 
 export interface TcpProxy extends AsyncDisposable {
   /** `127.0.0.1:port`; the same for the proxy's whole life. */
@@ -20,6 +30,8 @@ export interface TcpProxy extends AsyncDisposable {
   cut(): void;
   stop(): Promise<void>;
 }
+
+type Way = "request" | "response";
 
 /** Starts to pass connections on to `target` (`host:port`). */
 export async function startTcpProxy(target: string): Promise<TcpProxy> {
@@ -34,15 +46,40 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     socket.on("error", () => {});
   };
   const apply = (socket: Socket) => (mode === "black-hole" ? socket.pause() : socket.resume());
+  const pass = (from: Socket, to: Socket, way: Way) => {
+    let waiting = 0;
+    let last = Promise.resolve();
+    // In order, also when the mode changes while something waits for its time.
+    const later = (bytes: Buffer, delayMs: number) => {
+      const due = sleep(delayMs);
+      waiting += 1;
+      last = last
+        .then(() => due)
+        .then(() => {
+          waiting -= 1;
+          to.write(bytes);
+          apply(from);
+        });
+    };
+    from.on("data", (bytes: Buffer) => {
+      if (mode === "drop-responses" && way === "response") return;
+      if (typeof mode === "object" && "delayMs" in mode) later(bytes, mode.delayMs);
+      else if (typeof mode === "object" && way === "response") {
+        later(bytes, (1_000 * bytes.length) / mode.bytesPerSecond);
+        from.pause();
+      } else if (waiting > 0) later(bytes, 0);
+      else to.write(bytes);
+    });
+    from.on("close", () => to.destroy());
+    apply(from);
+  };
   const server = createServer((client) => {
     accepted += 1;
     const upstream = connect(Number(port), host);
     track(client);
     track(upstream);
-    client.on("data", (bytes) => upstream.write(bytes)).on("close", () => upstream.destroy());
-    upstream.on("data", (bytes) => client.write(bytes)).on("close", () => client.destroy());
-    apply(client);
-    apply(upstream);
+    pass(client, upstream, "request");
+    pass(upstream, client, "response");
   });
   const listen = async (atPort: number) => {
     server.listen(atPort, "127.0.0.1");
@@ -64,6 +101,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       return accepted;
     },
     async set(next) {
+      if (mode === "drop-responses" && next !== mode) cut(); // what was lost cannot be had any more
       mode = next;
       for (const socket of sockets) apply(socket);
       if (next === "refuse") await stop();

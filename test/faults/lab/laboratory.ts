@@ -1,0 +1,53 @@
+/**
+ * The fault laboratory: a real etcd cluster, networks that can fail, and participants in processes of their own. Everything
+ * that is started through it ends with `stop()`, which is also what `await using` does when a test fails.
+ *
+ * The operator's hand is `cluster.etcdctl(…)`; a member is paused, killed, wiped and started again through `cluster.members`.
+ */
+import { type EtcdCluster, type EtcdOptions, startCluster } from "../../support/etcd.js";
+import { type Network, startNetwork } from "./network.js";
+import { type Participant, type ParticipantOptions, startParticipant } from "./participant.js";
+
+export type { Network } from "./network.js";
+export type { Participant, StatusReport, ViewReport } from "./participant.js";
+
+/** What the bounds in the tests are counted from. */
+export const TTL_MS = 5_000;
+
+export interface Laboratory extends AsyncDisposable {
+  readonly cluster: EtcdCluster;
+  /** A proxy of one's own before each member. */
+  network(): Promise<Network>;
+  /** A process whose registry has the members' own endpoints and a TTL of 5 s unless `options` say otherwise. */
+  participant(options?: Partial<ParticipantOptions>): Promise<Participant>;
+  /** Has `thing` ended with the laboratory. */
+  owns<T extends AsyncDisposable>(thing: T): T;
+  stop(): Promise<void>;
+}
+
+export interface LaboratoryOptions extends EtcdOptions {
+  /** How many members; default 3. */
+  readonly size?: number;
+}
+
+export async function startLaboratory({ size = 3, ...options }: LaboratoryOptions = {}): Promise<Laboratory> {
+  const cluster = await startCluster(size, options);
+  const owned: AsyncDisposable[] = [];
+  const owns = <T extends AsyncDisposable>(thing: T) => {
+    owned.push(thing);
+    return thing;
+  };
+  const stop = async () => {
+    await Promise.all(owned.splice(0).map((thing) => thing[Symbol.asyncDispose]()));
+    await cluster.stop();
+  };
+  return {
+    cluster,
+    network: async () => owns(await startNetwork(cluster.endpoints)),
+    participant: async (given = {}) =>
+      owns(await startParticipant({ endpoints: cluster.endpoints, ttlMs: TTL_MS, ...given })),
+    owns,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
