@@ -5,6 +5,7 @@ import { type Logger, resolveLogger } from "../../../logger.js";
 import { type Random, systemRandom } from "../../../random.js";
 import type { ConnectionSettings } from "./connection.js";
 import { parseEndpoints } from "./endpoint-list.js";
+import { type Login, login } from "./login.js";
 import { channelSecurity, type EtcdTlsOptions } from "./tls.js";
 
 export interface EtcdClientOptions {
@@ -14,8 +15,11 @@ export interface EtcdClientOptions {
   readonly tls?: true | EtcdTlsOptions;
   /** With `password`, where etcd runs with authentication. */
   readonly user?: string;
-  /** The password of `user`. */
-  readonly password?: string;
+  /**
+   * The password of `user`. A function is asked each time a token is needed, so that a password that was changed, in a mounted
+   * secret or a vault, is taken up without a restart.
+   */
+  readonly password?: string | (() => string | Promise<string>);
   /** How long one connection may take to be made; default 3,000 ms. */
   readonly dialTimeoutMs?: number;
   /** Between HTTP/2 pings while calls are open (gRPC's keepalive time); default 10,000 ms, at least 5,000. */
@@ -36,7 +40,7 @@ const LEAST_KEEP_ALIVE_MS = 5_000;
 export interface ClientPlan {
   readonly targets: readonly string[];
   readonly connection: ConnectionSettings;
-  readonly login: { readonly user: string; readonly password: string } | undefined;
+  readonly login: Login | undefined;
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -59,19 +63,12 @@ export function planClient(options: EtcdClientOptions): ClientPlan {
   return {
     targets,
     connection: { security: channelSecurity(tls), dialTimeoutMs, keepAliveMs, clock },
-    login: login(options),
+    login: login(options.user, options.password),
     timeoutMs: duration("timeoutMs", options.timeoutMs ?? DEFAULTS.timeoutMs),
     clock,
     random: options.random ?? systemRandom,
     logger: resolveLogger(options.logger),
   };
-}
-
-function login({ user, password }: EtcdClientOptions): ClientPlan["login"] {
-  if (user !== undefined && password !== undefined) return { user, password };
-  if (user !== undefined) throw invalid("`user` is given without `password`");
-  if (password !== undefined) throw invalid("`password` is given without `user`");
-  return undefined;
 }
 
 function duration(name: string, valueMs: number): number {

@@ -20,6 +20,7 @@ import { Cluster, type Effort, isFault } from "./cluster.js";
 import type { WireObserver, WireRequest } from "./connection.js";
 import { closedError } from "./etcd-error.js";
 import { prefixRange } from "./key-range.js";
+import type { Login } from "./login.js";
 import { type EtcdStream, type EtcdStreamObserver, OpenStream, type StreamPlace } from "./stream.js";
 import { noTokens, type Token, type Tokens, tokens } from "./token.js";
 import { decode, encode, pathOf, tokenMetadata } from "./wire.js";
@@ -89,9 +90,9 @@ class Client implements EtcdClient {
   readonly #streams = new Set<{ end(error: Error): void }>();
 
   constructor(plan: ClientPlan) {
-    const { login, clock } = plan;
+    const { login, clock, random } = plan;
     this.#cluster = new Cluster(plan);
-    this.#tokens = login ? tokens(clock, () => this.#authenticate(login)) : noTokens;
+    this.#tokens = login ? tokens({ clock, random, authenticate: () => this.#authenticate(login) }) : noTokens;
   }
 
   async unary<I extends DescMessage, O extends DescMessage>(
@@ -153,9 +154,9 @@ class Client implements EtcdClient {
     }
   }
 
-  async #authenticate(login: { readonly user: string; readonly password: string }): Promise<string> {
+  async #authenticate(login: Login): Promise<string> {
     const method = Auth.method.authenticate;
-    const bytes = encode(method.input, { name: login.user, password: login.password });
+    const bytes = encode(method.input, { name: login.user, password: await login.password() });
     const wire: WireRequest = { path: pathOf(method), bytes, metadata: tokenMetadata(undefined) };
     const reply = await this.#cluster.effort({}, (effort) => this.#cluster.send(wire, effort));
     return decode(method.output, reply).token;

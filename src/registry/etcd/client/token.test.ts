@@ -5,16 +5,26 @@ import { noTokens, tokens } from "./token.js";
 
 const expired = statusError(16, "etcdserver: invalid auth token", "a:1");
 const denied = statusError(7, "etcdserver: permission denied", "a:1");
+const unavailable = statusError(14, "etcdserver: no leader", "a:1");
 const authIsOff = statusError(9, "etcdserver: authentication is not enabled", "a:1");
 
-function counted() {
+/** Logs in as `authenticate` says, which is given how often it was asked. */
+function counted(authenticate: (login: number) => string = (login) => `token-${login}`) {
   let logins = 0;
   const clock = virtualClock();
-  const source = tokens(clock, async () => {
-    logins += 1;
-    return `token-${logins}`;
+  const source = tokens({
+    clock,
+    random: () => 0.999,
+    async authenticate() {
+      logins += 1;
+      return authenticate(logins);
+    },
   });
   return { clock, source, logins: () => logins };
+}
+
+function fail(error: Error): never {
+  throw error;
 }
 
 it("serves all who wait with one login, and those who come later with its token", async () => {
@@ -44,21 +54,66 @@ it("replaces a token that is older than the caller wants", async () => {
 });
 
 it("goes on without a token where etcd runs without authentication", async () => {
-  const source = tokens(virtualClock(), () => Promise.reject(authIsOff));
+  const { source } = counted(() => fail(authIsOff));
   expect(await source.current()).toBeUndefined();
   expect(source.mayHelp(expired, undefined)).toBe(true);
 });
 
 it("rejects everybody who waits when the login fails, and tries again for the next", async () => {
-  let logins = 0;
-  const source = tokens(virtualClock(), async () => {
-    logins += 1;
-    if (logins === 1) throw denied;
-    return "token";
-  });
+  const { source } = counted((login) => (login === 1 ? fail(unavailable) : "token"));
   const [first, second] = await Promise.allSettled([source.current(), source.current()]);
-  expect([first, second]).toMatchObject([{ reason: denied }, { reason: denied }]);
+  expect([first, second]).toMatchObject([{ reason: unavailable }, { reason: unavailable }]);
   expect(await source.current()).toBe("token");
+});
+
+it("asks seldom with a password that etcd refuses, however many ask it", async () => {
+  const { source, clock, logins } = counted(() => fail(denied));
+  for (let elapsedMs = 0; elapsedMs < 60_000; elapsedMs += 20) {
+    await expect(source.current()).rejects.toBe(denied);
+    await clock.advance(20);
+  }
+  expect(logins()).toBeGreaterThan(10);
+  expect(logins()).toBeLessThan(16);
+});
+
+it("finds out within 5 s that its password is right now, and forgets the refusals", async () => {
+  const { source, clock, logins } = counted((login) => (login === 4 ? "token" : fail(denied)));
+  while ((await source.current().catch(() => undefined)) !== "token") await clock.advance(100);
+  expect(clock.nowMs()).toBeLessThan(1_000 + 2_000 + 4_000 + 300);
+  source.distrust("token");
+  await expect(source.current()).rejects.toBe(denied);
+  expect(logins()).toBe(5);
+  await clock.advance(1_000);
+  await expect(source.current()).rejects.toBe(denied);
+  expect(logins()).toBe(6);
+});
+
+it("replaces a useless token at once, and one after another after pauses that grow", async () => {
+  const { source, clock, logins } = counted();
+  source.distrust(await source.current());
+  source.distrust(await source.current());
+  expect(logins()).toBe(2);
+  void source.current();
+  await clock.advance(40);
+  expect(logins()).toBe(2);
+  await clock.advance(20);
+  expect(logins()).toBe(3);
+  for (let elapsedMs = 0; elapsedMs < 60_000; elapsedMs += 20) {
+    void source.current().then((token) => source.distrust(token));
+    await clock.advance(20);
+  }
+  expect(logins()).toBeLessThan(40);
+});
+
+it("forgets useless tokens with one that lived", async () => {
+  const { source, clock, logins } = counted();
+  source.distrust(await source.current());
+  const second = await source.current();
+  await clock.advance(2_000);
+  source.distrust(second);
+  source.distrust(await source.current());
+  expect(await source.current()).toBe("token-4");
+  expect(logins()).toBe(4);
 });
 
 it("does not log in again for a denial of a token that cannot have expired", async () => {
