@@ -40,3 +40,44 @@ test("a participant registers and watches, and its processes and faults are unde
   expect(server.statuses.at(-1)?.state).toBe("closed");
   await client.until(() => addresses().length === 0);
 });
+
+test("the auditor knows what stood in etcd at every revision, whichever members fail, and tells a wiped cluster from the old", async () => {
+  await using lab = await startLaboratory();
+  const { cluster } = lab;
+  const leader = await cluster.leader();
+  const revisionOf = async (...args: readonly string[]) => {
+    const { header } = JSON.parse(await leader.etcdctl(...args, "-w", "json")) as { header: { revision: number } };
+    return BigInt(header.revision);
+  };
+  const first = await revisionOf("put", "/services/book/a", "1");
+  const auditor = lab.auditor();
+  const second = await revisionOf("put", "/services/book/b", "2");
+  await auditor.caughtUp();
+
+  const hung = cluster.members.find((member) => member !== leader)!;
+  hung.pause();
+  const third = await revisionOf("del", "/services/book/a");
+  await auditor.until(({ events }) => events.some(({ value }) => value === undefined));
+  hung.resume();
+  await hung.kill();
+  await hung.restart();
+  const fourth = await revisionOf("put", "/services/book/a", "3");
+  expect(await auditor.caughtUp()).toBe(fourth);
+  const standing = (revision: bigint, epoch = 0) =>
+    [...auditor.at(revision, epoch)].map(([key, { value }]) => `${key.at(-1)}${value}`);
+  expect([first, second, third, fourth].map((revision) => standing(revision))).toEqual([
+    ["a1"],
+    ["a1", "b2"],
+    ["b2"],
+    ["b2", "a3"],
+  ]);
+
+  await Promise.all(cluster.members.map((member) => member.kill()));
+  await Promise.all(cluster.members.map((member) => member.restart({ wipe: true })));
+  const anew = await revisionOf("put", "/services/book/c", "4");
+  await auditor.until(({ epoch }) => epoch === 1);
+  await auditor.caughtUp();
+  expect(standing(anew, 1)).toEqual(["c4"]);
+  expect(standing(fourth)).toEqual(["b2", "a3"]);
+  expect(auditor.events).toHaveLength(5);
+});

@@ -4,10 +4,13 @@
  *
  * The operator's hand is `cluster.etcdctl(…)`; a member is paused, killed, wiped and started again through `cluster.members`.
  */
+import type { EtcdClientOptions } from "../../../src/registry/etcd/client/client.js";
 import { type EtcdCluster, type EtcdOptions, startCluster } from "../../support/etcd.js";
+import { type Auditor, startAuditor } from "./auditor.js";
 import { type Network, startNetwork } from "./network.js";
 import { type Participant, type ParticipantOptions, startParticipant } from "./participant.js";
 
+export { type AuditEvent, type Auditor, describeEvent } from "./auditor.js";
 export type { Network } from "./network.js";
 export type { Participant, StatusReport, ViewReport } from "./participant.js";
 
@@ -20,6 +23,8 @@ export interface Laboratory extends AsyncDisposable {
   network(): Promise<Network>;
   /** A process whose registry has the members' own endpoints and a TTL of 5 s unless `options` say otherwise. */
   participant(options?: Partial<ParticipantOptions>): Promise<Participant>;
+  /** All that happens under `prefix` (default `/services/`), from the beginning, seen past every fault of a network. */
+  auditor(prefix?: string, options?: Omit<EtcdClientOptions, "endpoints">): Auditor;
   /** Has `thing` ended with the laboratory. */
   owns<T extends AsyncDisposable>(thing: T): T;
   stop(): Promise<void>;
@@ -46,6 +51,7 @@ export async function startLaboratory({ size = 3, ...options }: LaboratoryOption
     network: async () => owns(await startNetwork(cluster.endpoints)),
     participant: async (given = {}) =>
       owns(await startParticipant({ endpoints: cluster.endpoints, ttlMs: TTL_MS, ...given })),
+    auditor: (prefix, options) => owns(startAuditor(cluster.endpoints, prefix, options)),
     owns,
     stop,
     [Symbol.asyncDispose]: stop,
