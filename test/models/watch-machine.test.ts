@@ -1,0 +1,291 @@
+/**
+ * The watch machine alone, under every order of events that its surroundings can produce, and some that they cannot. The
+ * surroundings are a few flags: what was asked for and not answered, which timers run, which stream is open.
+ */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { continues, type Position, type StoreHeader } from "../../src/registry/etcd/watch/position.js";
+import {
+  transition,
+  type WatchEffect,
+  type WatchEvent,
+  type WatchState,
+} from "../../src/registry/etcd/watch/watch-machine.js";
+import { hold } from "./property.js";
+
+const RUNS = 1_500;
+// Confirm, list, open, created: what the longest way back takes, with a retry before each.
+const STEPS_TO_LIVE = 8;
+
+const header: fc.Arbitrary<StoreHeader> = fc.record({
+  clusterId: fc.constantFrom(7n, 7n, 7n, 8n),
+  raftTerm: fc.bigInt({ min: 2n, max: 4n }),
+  revision: fc.bigInt({ min: 1n, max: 60n }),
+});
+const changes = fc
+  .array(fc.bigInt({ min: 1n, max: 3n }), { minLength: 1, maxLength: 3 })
+  .map((gaps) => (from: bigint) => {
+    let modRevision = from;
+    return gaps.map((gap) => {
+      modRevision += gap;
+      return { key: "k", modRevision };
+    });
+  });
+const event: fc.Arbitrary<(from: bigint) => WatchEvent> = fc.oneof(
+  fc
+    .constantFrom(
+      "start",
+      "failed",
+      "overdue",
+      "progress-due",
+      "compacted",
+      "refused",
+      "ended",
+      "settled",
+      "retry",
+      "silence",
+    )
+    .map((kind) => () => ({ kind }) as WatchEvent),
+  header.map((header) => () => ({ kind: "listed", header, entries: [] }) as const),
+  header.map((header) => () => ({ kind: "created", header }) as const),
+  header.map((header) => () => ({ kind: "confirmed", header }) as const),
+  changes.map((make) => (from: bigint) => ({ kind: "changed", changes: make(from) }) as const),
+  fc.bigInt({ min: 1n, max: 90n }).map((revision) => () => ({ kind: "progress", revision }) as const),
+);
+const close = { weight: 1, arbitrary: fc.constant(() => ({ kind: "close" }) as const) };
+const events = (maxLength: number) =>
+  fc.array(fc.oneof({ weight: 80, arbitrary: event }, close), { maxLength, size: "max" });
+
+/** What a runner has under way for the machine, followed by its effects alone. */
+class Surroundings {
+  state: WatchState = { kind: "idle" };
+  /** A read that has not been answered. */
+  reading: "list" | "confirm" | undefined;
+  stream: "asked" | "created" | undefined;
+  #startRevision = 0n;
+  /** A watch from here or before is answered with a compaction. */
+  #compactedRevision = -1n;
+  readonly timers = new Set<"retry" | "silence" | "overdue" | "settled" | "progress-due">();
+  heard = false;
+  toldStale = false;
+  stopped = false;
+
+  /** Whether `event` can come from what is under way. */
+  canProduce({ kind }: WatchEvent): boolean {
+    switch (kind) {
+      case "start":
+        return this.state.kind === "idle";
+      case "listed":
+        return this.reading === "list";
+      case "confirmed":
+        return this.reading === "confirm";
+      case "failed":
+        return this.reading !== undefined;
+      case "created":
+        return this.stream === "asked";
+      case "changed":
+      case "progress":
+        return this.stream === "created";
+      case "compacted":
+      case "refused":
+      case "ended":
+        return this.stream !== undefined;
+      case "close":
+        return true;
+      default:
+        return this.timers.has(kind);
+    }
+  }
+
+  feed(event: WatchEvent): readonly WatchEffect[] {
+    if (event.kind === "listed" || event.kind === "confirmed" || event.kind === "failed") this.reading = undefined;
+    if (event.kind === "created") this.stream = "created";
+    if (event.kind === "ended") this.stream = undefined;
+    if (event.kind === "compacted") this.#compactedRevision = positionOf(this.state)?.revision ?? 0n;
+    this.timers.delete(event.kind as "retry"); // no other kind is in the set
+    const { state, effects } = transition(this.state, event);
+    this.state = state;
+    for (const effect of effects) this.#follow(effect);
+    return effects;
+  }
+
+  get asksForCompacted(): boolean {
+    return this.#startRevision <= this.#compactedRevision + 1n;
+  }
+
+  /** Whether something will happen that the machine waits for. */
+  get waitsForSomething(): boolean {
+    const { kind } = this.state;
+    if (kind === "idle" || kind === "closed") return true;
+    if (this.reading !== undefined || this.timers.has("retry")) return true;
+    // A stream that is open ends by itself when its member is at fault; one that is asked for may be silent.
+    return this.stream === "created" || (this.stream === "asked" && this.timers.has("overdue"));
+  }
+
+  #follow(effect: WatchEffect): void {
+    expect(this.stopped, `${effect.kind} after stop`).toBe(false);
+    switch (effect.kind) {
+      case "list":
+      case "confirm":
+        expect(this.reading, "two reads at once").toBeUndefined();
+        expect(this.stream, "a read beside a stream").toBeUndefined();
+        this.reading = effect.kind;
+        break;
+      case "open":
+        expect(this.reading, "a stream beside a read").toBeUndefined();
+        expect(this.stream, "two streams at once").toBeUndefined();
+        this.stream = "asked";
+        this.#startRevision = effect.startRevision;
+        for (const name of ["settled", "progress-due"] as const) this.timers.delete(name);
+        this.timers.add("overdue");
+        break;
+      case "end-stream":
+      case "fail-stream":
+        expect(this.stream, "there is no stream to end").toBeDefined();
+        this.stream = undefined;
+        break;
+      case "ask-progress":
+        expect(this.stream, "there is no stream to ask").toBe("created");
+        this.timers.add("progress-due");
+        break;
+      case "heard":
+        this.heard = true;
+        this.toldStale = false;
+        for (const name of ["silence", "overdue"] as const) this.timers.delete(name);
+        for (const name of ["settled", "progress-due"] as const) this.timers.add(name);
+        break;
+      case "unheard":
+        this.heard = false;
+        this.timers.add("silence");
+        break;
+      case "retry":
+        expect(this.reading ?? this.stream, "a wait beside something under way").toBeUndefined();
+        expect(effect.failures).toBeGreaterThan(0);
+        this.timers.add("retry");
+        break;
+      case "replace":
+        this.toldStale = false;
+        break;
+      case "stale":
+        expect(this.heard, "stale although it is heard").toBe(false);
+        this.toldStale = true;
+        break;
+      case "stop":
+        this.stopped = true;
+        this.reading = undefined;
+        this.stream = undefined;
+        this.timers.clear();
+    }
+  }
+}
+
+/** What a cluster that is well, and at the position already reached or past it, answers next. */
+function healthyEvent(around: Surroundings): WatchEvent {
+  const header = { clusterId: 7n, raftTerm: 9n, revision: 10_000n };
+  if (around.reading === "list") return { kind: "listed", header, entries: [] };
+  if (around.reading === "confirm") return { kind: "confirmed", header };
+  if (around.stream === "asked") return around.asksForCompacted ? { kind: "compacted" } : { kind: "created", header };
+  return { kind: around.state.kind === "idle" ? "start" : "retry" };
+}
+
+function positionOf(state: WatchState): Position | undefined {
+  if ("position" in state) return state.position;
+  return state.kind === "waiting" ? state.next.position : undefined;
+}
+
+describe("the watch machine, in any order of events", () => {
+  test("takes every event in every state, those that cannot come included", async () => {
+    await hold(
+      fc.property(events(30), (schedule) => {
+        let state: WatchState = { kind: "idle" };
+        for (const make of schedule) {
+          const event = make(positionOf(state)?.revision ?? 0n);
+          const step = transition(state, event);
+          if (state.kind === "closed") expect(step).toEqual({ state, effects: [] });
+          if (event.kind === "close") expect(step.state.kind).toBe("closed");
+          state = step.state;
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test("never has two things under way, never waits for nothing, and says nothing after it was closed", async () => {
+    await hold(
+      fc.property(events(120), (schedule) => {
+        const around = new Surroundings();
+        for (const make of schedule) {
+          const event = make(positionOf(around.state)?.revision ?? 0n);
+          if (!around.canProduce(event)) continue;
+          around.feed(event);
+          expect(around.waitsForSomething, `deaf in ${around.state.kind}`).toBe(true);
+          expect(around.state.kind === "watching", "watching is to have a stream that was created").toBe(
+            around.stream === "created",
+          );
+          if (around.state.kind === "idle" || around.state.kind === "closed") continue;
+          const accountedFor = around.heard || around.timers.has("silence") || around.toldStale;
+          expect(accountedFor, "silent, and nobody will be told").toBe(true);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test("is live again within a few answers of a cluster that is well, from wherever it was", async () => {
+    await hold(
+      fc.property(events(120), (schedule) => {
+        const around = new Surroundings();
+        for (const make of schedule) {
+          const event = make(positionOf(around.state)?.revision ?? 0n);
+          if (event.kind !== "close" && around.canProduce(event)) around.feed(event);
+        }
+        for (let step = 0; step < STEPS_TO_LIVE && !around.heard; step += 1) around.feed(healthyEvent(around));
+        expect(around.state.kind).toBe("watching");
+      }),
+      RUNS,
+    );
+  });
+
+  test("moves its position forwards only, but for another history of the cluster, which is a new epoch", async () => {
+    await hold(
+      fc.property(events(120), (schedule) => {
+        const around = new Surroundings();
+        /** Up to which revision everything was told, in the present epoch. */
+        let told: Position | undefined;
+        for (const make of schedule) {
+          const before = positionOf(around.state);
+          const event = make(before?.revision ?? 0n);
+          if (!around.canProduce(event)) continue;
+          for (const effect of around.feed(event)) {
+            if (effect.kind === "replace") {
+              const sameHistory = told === undefined || continues(told, effect.position);
+              expect(effect.position.epoch).toBe(sameHistory ? (told?.epoch ?? 0) : told!.epoch + 1);
+              told = effect.position;
+            }
+            if (effect.kind === "apply") {
+              expect(effect.changes[0]!.modRevision).toBeGreaterThan(told!.revision);
+              expect(effect.revision).toBe(effect.changes.at(-1)!.modRevision);
+              told = { ...told!, revision: effect.revision };
+            }
+            // Everything after the last that was told, unless a report that can be trusted said there was nothing.
+            if (effect.kind === "open") expect(effect.startRevision).toBe(told!.revision + 1n);
+          }
+          if (event.kind === "progress" && event.revision > told!.revision) {
+            told = { ...told!, revision: event.revision };
+          }
+          if (event.kind === "created") {
+            expect(around.state.kind === "watching", "of the same history").toBe(continues(before!, event.header));
+          }
+          if (event.kind === "created" && around.state.kind === "watching") {
+            told = { ...told!, raftTerm: event.header.raftTerm };
+          }
+          const after = positionOf(around.state);
+          if (before && after && before.epoch === after.epoch) {
+            expect(after.revision).toBeGreaterThanOrEqual(before.revision);
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+});
