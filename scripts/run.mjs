@@ -20,6 +20,7 @@ const modes = {
   "example-server": () => become(join(root, "dist/examples/book/server.js")),
   test: () => vitest(),
   bench,
+  "compare-etcd3": () => becomeSource(join(root, "test/faults/compare/compare.ts")),
 };
 
 const run = modes[mode];
@@ -38,6 +39,12 @@ try {
 async function become(program) {
   process.argv = [process.execPath, program, ...args];
   await import(pathToFileURL(program).href);
+}
+
+/** For programs of test/, which is not built. */
+async function becomeSource(program) {
+  await import(pathToFileURL(join(root, "test/support/typescript-loader.mjs")).href);
+  await become(program);
 }
 
 async function bench() {

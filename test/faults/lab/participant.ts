@@ -35,10 +35,11 @@ export interface Participant extends AsyncDisposable {
 }
 
 const loader = new URL("../../support/typescript-loader.mjs", import.meta.url).href;
-const program = fileURLToPath(new URL("participant-program.ts", import.meta.url));
+const ownProgram = new URL("participant-program.ts", import.meta.url);
 
-export async function startParticipant(options: ParticipantOptions): Promise<Participant> {
-  const child = spawn(process.execPath, ["--import", loader, program, JSON.stringify(options)], {
+/** Starts `program`, which speaks the protocol of participants; rollcall's own by default. */
+export async function startParticipant(options: ParticipantOptions, program = ownProgram): Promise<Participant> {
+  const child = spawn(process.execPath, ["--import", loader, fileURLToPath(program), JSON.stringify(options)], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     serialization: "advanced", // revisions are bigints
   });
