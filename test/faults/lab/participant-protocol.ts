@@ -3,7 +3,9 @@ import type { Membership, NewInstance, RegistrationStatus } from "rollcall";
 import type { EtcdOptions } from "rollcall/etcd";
 
 /** The options of `etcd()` that can be sent to another process. */
-export type ParticipantOptions = Omit<EtcdOptions, "clock" | "random" | "layout">;
+export type ParticipantOptions = Omit<EtcdOptions, "clock" | "random" | "layout" | "logger" | "password"> & {
+  readonly password?: string;
+};
 
 export type Command =
   | { readonly kind: "register"; readonly service: string; readonly instance: NewInstance }
