@@ -7,7 +7,7 @@ export { type Attempt, CallError, type ErrorCode, RollcallError } from "./errors
 export type { Instance, Membership, NewInstance } from "./instance.js";
 export { changes, firstMatch, type Live } from "./live.js";
 export type { Logger } from "./logger.js";
-export type { MembershipEvent, RegistrationEvent } from "./observe/events.js";
+export type { MassDeletionEvent, MembershipEvent, RegistrationEvent } from "./observe/events.js";
 export { fixed } from "./registry/fixed.js";
 export { memory } from "./registry/memory.js";
 export type {

@@ -31,8 +31,8 @@ export type NewInstance = Omit<Instance, "id">;
  * - `stale`: the registry cannot be heard; `instances` is the last live set and may still be used.
  *
  * `instances` is sorted by id. `revision` never goes down within an `epoch`; the epoch goes up when the registry was
- * rebuilt (another cluster id, or a revision that went back). `retained` holds instances that vanished in a mass deletion:
- * a last resort, never among `instances`.
+ * rebuilt (another cluster id, or a revision that went back). `retained` holds instances that vanished in a mass deletion and
+ * are not registered again: a last resort, sorted by id, never among `instances`.
  */
 export type Membership =
   | { readonly state: "pending"; readonly error?: Error }

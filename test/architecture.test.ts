@@ -86,6 +86,8 @@ const underEtcd = [
   "registry/etcd/proto/",
   "registry/registry.ts",
   "registry/announcement.ts",
+  "registry/mass-deletion.ts",
+  "registry/retained-instances.ts",
   "registry/layouts/layout.ts",
 ];
 /** What the client half and the server half of the adapter have in common; neither knows of the other. */

@@ -64,10 +64,10 @@ test("events.md shows log lines that the source writes", () => {
   expect(phrases.filter((phrase) => !sources.includes(phrase))).toEqual([]);
 });
 
-/** `rollcall:membership` carries a `MembershipEvent`. */
+/** `rollcall:mass-deletion` carries a `MassDeletionEvent`. */
 function messageOf(channel: string): string {
-  const name = channel.slice(channel.indexOf(":") + 1);
-  return `${name.charAt(0).toUpperCase()}${name.slice(1)}Event`;
+  const words = channel.slice(channel.indexOf(":") + 1).split("-");
+  return `${words.map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`).join("")}Event`;
 }
 
 describe("options.md", () => {

@@ -91,6 +91,46 @@ describe("a pick", () => {
     expect([A, B]).toContain(now(balancer.pick()).endpoint.address);
   });
 
+  it("goes to a retained endpoint that is ready, and not to a registered one that cannot be reached", () => {
+    const { membership, connections, balancer } = setUp();
+    const [a, b] = [A, B].map((address) => ({ id: address, address }));
+    membership.live(A, B);
+    connections.to(A).status.set("failing");
+    membership.set({ state: "live", instances: [a!], retained: [b!], revision: 2n, epoch: 1 });
+    for (let n = 0; n < 3; n += 1) expect(now(balancer.pick()).endpoint.address).toBe(B);
+    connections.to(A).status.set("ready");
+    for (let n = 0; n < 3; n += 1) expect(now(balancer.pick()).endpoint.address).toBe(A);
+  });
+
+  it("goes to the retained at once where nobody is registered, also when it must not wait", async () => {
+    const { membership, balancer } = setUp({ whenEmpty: "fail" });
+    membership.live(A);
+    membership.set({
+      state: "live",
+      instances: [],
+      retained: [{ id: A, address: A }],
+      revision: 2n,
+      epoch: 1,
+    });
+    expect(now(balancer.pick()).endpoint.address).toBe(A);
+    await balancer.ready();
+  });
+
+  it("finds nobody once the retained turned out to be gone", () => {
+    const { membership, connections, balancer } = setUp({ whenEmpty: "fail" });
+    membership.live(A);
+    membership.set({
+      state: "live",
+      instances: [],
+      retained: [{ id: A, address: A }],
+      revision: 2n,
+      epoch: 1,
+    });
+    now(balancer.pick()).done({ kind: "failed", reached: "never-sent", fault: "server", code: "UNAVAILABLE" });
+    expect(connections.to(A).status.current).toBe("ready");
+    expect(() => balancer.pick()).toThrow("none of them can be reached");
+  });
+
   it("goes to what vanished in a mass deletion as soon as it is back", async () => {
     const { clock, membership, connections, balancer } = setUp({ initially: "connecting" });
     const [a, b] = [A, B].map((address) => ({ id: address, address }));

@@ -68,7 +68,7 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
     this.#endpointer = endpointer;
     this.#whenEmpty = options.whenEmpty ?? DEFAULTS.whenEmpty;
     this.#service = options.service;
-    this.#candidates = new Candidates(options.metric, this.clock);
+    this.#candidates = new Candidates(options.metric, this.clock, endpointer.availability);
     this.#distribute = strategy({ clock: this.clock, random: options.random ?? systemRandom });
     this.#waiting = new WaitingRoom(endpointer, this.clock);
     this.#subscription = endpointer.subscribe((endpoints) => {

@@ -1,6 +1,7 @@
 /** Endpoints as a strategy sees them, each with its meter. A meter belongs to the address, whatever becomes of the endpoint. */
 import type { Clock } from "../clock.js";
-import type { Endpoint } from "../endpoints/endpoint.js";
+import type { Availability, Endpoint } from "../endpoints/endpoint.js";
+import type { Live } from "../live.js";
 import type { Meter, Metric, Peers } from "./meter.js";
 import type { Candidate } from "./strategy.js";
 
@@ -15,18 +16,22 @@ export interface EndpointCandidate<C> extends Candidate {
 export class Candidates<C> {
   readonly #metric: Metric | undefined;
   readonly #clock: Clock;
+  readonly #availability: Live<Availability>;
   readonly #meters = new Map<string, Meter>();
   /** Since when an address is gone. */
   readonly #gone = new Map<string, number>();
   #current: readonly EndpointCandidate<C>[] = [];
 
-  constructor(metric: Metric | undefined, clock: Clock) {
+  constructor(metric: Metric | undefined, clock: Clock, availability: Live<Availability>) {
     this.#metric = metric;
     this.#clock = clock;
+    this.#availability = availability;
   }
 
   replace(endpoints: readonly Endpoint<C>[]): readonly EndpointCandidate<C>[] {
-    this.#current = endpoints.map((endpoint) => new MeteredEndpoint(endpoint, this.#meterOf(endpoint.address)));
+    this.#current = endpoints.map(
+      (endpoint) => new MeteredEndpoint(endpoint, this.#meterOf(endpoint.address), this.#availability),
+    );
     this.#forget(new Set(endpoints.map((endpoint) => endpoint.address)));
     return this.#current;
   }
@@ -73,17 +78,20 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
   readonly address: string;
   readonly weight: number;
   readonly zone?: string;
+  readonly #availability: Live<Availability>;
 
-  constructor(endpoint: Endpoint<C>, meter: Meter | undefined) {
+  constructor(endpoint: Endpoint<C>, meter: Meter | undefined, availability: Live<Availability>) {
     this.endpoint = endpoint;
     this.meter = meter;
+    this.#availability = availability;
     this.address = endpoint.address;
     this.weight = endpoint.instance.weight ?? 1;
     if (endpoint.instance.zone !== undefined) this.zone = endpoint.instance.zone;
   }
 
   get usable(): boolean {
-    return !this.endpoint.retained && this.endpoint.state === "ready";
+    const { state, retained } = this.endpoint;
+    return state === "ready" && (!retained || this.#availability.current.lastResort);
   }
 
   cost(): number {

@@ -24,7 +24,7 @@ export class EndpointPick<C> implements Pick<C>, InFlight {
   done(outcome: Outcome): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.endpoint.end();
+    this.endpoint.end(outcome);
     try {
       this.#meter?.end(this, outcome);
     } catch (error) {

@@ -25,3 +25,10 @@ it("does not take the end of the call's time for an attempt", () => {
     'no instance of "book" can take a call: a:1 has no connection',
   );
 });
+
+it("says of a service without instances how many it lost at once and cannot reach", () => {
+  expect(nothingToPick({ ...live(), retained: [at("a:1"), at("b:1")] }, "book")).toMatchObject({
+    code: "NO_INSTANCES",
+    message: 'the registry holds no instance of "book": it lost 2 at once, and none of them can be reached',
+  });
+});

@@ -4,20 +4,24 @@ import type { Instance, Membership } from "../instance.js";
 
 /** How many instances a message names. */
 const NAMED = 3;
+const NOBODY = { instances: [], retained: [] };
 
 /** `cause` is what the call, or its last attempt, ran into. */
 export function nothingToPick(membership: Membership, service: string | undefined, cause?: unknown): RollcallError {
   const name = service === undefined ? "the service" : `"${service}"`;
-  const known = knownTo(membership);
-  if (known.length > 0) {
+  const { instances, retained } = membership.state === "pending" ? NOBODY : membership;
+  if (instances.length > 0) {
     const failed = cause instanceof Error && !(cause instanceof RollcallError);
     const lastTry = failed ? `; the last attempt failed with: ${cause.message}` : "";
-    const reason = `no instance of ${name} can take a call: ${conditionOf(known)}${lastTry}`;
+    const reason = `no instance of ${name} can take a call: ${conditionOf(instances)}${lastTry}`;
     return new RollcallError("NO_USABLE_INSTANCES", reason, { cause });
   }
   if (membership.state === "live") {
-    const reason = `the registry holds no instance of ${name}: is a server registered under this name?`;
-    return new RollcallError("NO_INSTANCES", reason, { cause });
+    const hint =
+      retained.length === 0
+        ? "is a server registered under this name?"
+        : `it lost ${retained.length} at once, and none of them can be reached`;
+    return new RollcallError("NO_INSTANCES", `the registry holds no instance of ${name}: ${hint}`, { cause });
   }
   const { error } = membership;
   if (noneWillCome(membership)) {
@@ -35,12 +39,9 @@ export function nothingToPick(membership: Membership, service: string | undefine
 
 /** Whether to wait is in vain: the registry was closed before it knew an instance. */
 export function noneWillCome(membership: Membership): boolean {
-  if (membership.state === "live" || knownTo(membership).length > 0) return false;
+  if (membership.state === "live") return false;
+  if (membership.state === "stale" && membership.instances.length + membership.retained.length > 0) return false;
   return membership.error instanceof RollcallError && membership.error.code === "CLOSED";
-}
-
-function knownTo(membership: Membership): readonly Instance[] {
-  return membership.state === "pending" ? [] : [...membership.instances, ...membership.retained];
 }
 
 function conditionOf(instances: readonly Instance[]): string {

@@ -10,7 +10,7 @@ export interface Candidate {
   readonly address: string;
   readonly weight: number;
   readonly zone?: string;
-  /** False while it should get no call as long as another is usable: connecting, failing or ejected. */
+  /** False while it should get no call as long as another is usable: connecting, failing, ejected or retained. */
   readonly usable: boolean;
   /** The load this candidate would have; lower is better. Without a metric it is 0. */
   cost(): number;

@@ -40,18 +40,24 @@ export interface Endpoint<C> {
   readonly instance: Instance;
   readonly connection: Connection<C>;
   readonly state: EndpointState;
-  /** True when the registry lost the instance in a mass deletion: a last resort. */
+  /**
+   * True when the registry lost the instance in a mass deletion: a last resort. It leaves the set when a connection to it
+   * fails or a call finds nobody there, and stays out until it is registered again.
+   */
   readonly retained: boolean;
   /** Counts a call in. When the address leaves the set, the connection is closed after the last call's `end()`. */
   begin(): void;
-  end(): void;
+  end(outcome?: Outcome): void;
 }
 
-/** How many endpoints there are, and in which state. */
+/** How many endpoints there are, and what they can do for a call now. */
 export interface Availability {
   readonly total: number;
+  /** Of those that take calls now: the registered ones, or the retained while `lastResort`. */
   readonly ready: number;
   readonly connecting: number;
+  /** True while no registered endpoint is ready or connecting, and the retained ones take the calls. */
+  readonly lastResort: boolean;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Instance } from "../instance.js";
+import type { Outcome } from "../outcome.js";
 import { seededRandom } from "../random.js";
 import { manualConnections } from "../testing/manual-connections.js";
 import { manualMembership } from "../testing/manual-registry.js";
@@ -152,7 +153,7 @@ describe("connecting", () => {
     membership.live(A, B);
     expect(connections.made.map(({ connects }) => connects)).toEqual([1, 1]);
     expect(endpointer.current.map(({ state }) => state)).toEqual(["connecting", "connecting"]);
-    expect(endpointer.availability.current).toEqual({ total: 2, ready: 0, connecting: 2 });
+    expect(endpointer.availability.current).toMatchObject({ total: 2, ready: 0, connecting: 2 });
   });
 
   it("takes a connection that knows no status to be ready", () => {
@@ -173,12 +174,12 @@ describe("connecting", () => {
     const { clock, membership, connections, endpointer } = setUp({ initially: "connecting" });
     membership.live(A, B);
     connections.to(B).status.set("ready");
-    expect(endpointer.availability.current).toEqual({ total: 2, ready: 1, connecting: 1 });
+    expect(endpointer.availability.current).toMatchObject({ total: 2, ready: 1, connecting: 1 });
     await clock.advance(1_000);
-    expect(endpointer.availability.current).toEqual({ total: 2, ready: 1, connecting: 0 });
+    expect(endpointer.availability.current).toMatchObject({ total: 2, ready: 1, connecting: 0 });
     expect(endpointer.current.map(({ state }) => state)).toEqual(["unready", "ready"]);
     connections.to(A).status.set("ready");
-    expect(endpointer.availability.current).toEqual({ total: 2, ready: 2, connecting: 0 });
+    expect(endpointer.availability.current).toMatchObject({ total: 2, ready: 2, connecting: 0 });
   });
 
   it("does not rebuild the set when a status changes", () => {
@@ -187,7 +188,7 @@ describe("connecting", () => {
     const before = endpointer.current;
     connections.to(A).status.set("failing");
     expect(endpointer.current).toBe(before);
-    expect(endpointer.availability.current).toEqual({ total: 2, ready: 1, connecting: 0 });
+    expect(endpointer.availability.current).toMatchObject({ total: 2, ready: 1, connecting: 0 });
     connections.to(A).status.set("connecting");
     expect(endpointer.availability.current.ready).toBe(1);
   });
@@ -243,6 +244,130 @@ describe("connecting", () => {
     await clock.advance(60_000);
     expect(tries).toBe(before);
     expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe("the retained", () => {
+  const at = (address: string): Instance => ({ id: address, address });
+  const failed = (reached: Outcome["reached"], fault: Outcome["fault"] = "server", code = "UNAVAILABLE") =>
+    ({ kind: "failed", reached, fault, code }) as Outcome;
+
+  /** A registered, B and C retained, as they were: connected. */
+  function afterLoss() {
+    const parts = setUp();
+    const retain = (instances: readonly string[], retained: readonly string[], revision: bigint) =>
+      parts.membership.set({
+        state: "live",
+        instances: instances.map(at),
+        retained: retained.map(at),
+        revision,
+        epoch: 1,
+      });
+    parts.membership.live(A, B, C);
+    retain([A], [B, C], 2n);
+    const endpoint = (address: string) => {
+      const found = parts.endpointer.current.find((each) => each.address === address);
+      if (found === undefined) throw new Error(`there is no endpoint at ${address}`);
+      return found;
+    };
+    return { ...parts, retain, endpoint };
+  }
+
+  it("keep their connections", () => {
+    const { connections, endpointer } = afterLoss();
+    expect(endpointer.current.map(({ address, retained }) => [address, retained])).toEqual([
+      [A, false],
+      [B, true],
+      [C, true],
+    ]);
+    expect(connections.made).toHaveLength(3);
+    expect(connections.made.every(({ closed }) => !closed)).toBe(true);
+  });
+
+  it("are counted only while no registered endpoint is ready or connecting", () => {
+    const { connections, endpointer } = afterLoss();
+    expect(endpointer.availability.current).toEqual({ total: 3, ready: 1, connecting: 0, lastResort: false });
+    connections.to(A).status.set("idle");
+    expect(endpointer.availability.current).toEqual({ total: 3, ready: 0, connecting: 1, lastResort: false });
+    connections.to(A).status.set("failing");
+    expect(endpointer.availability.current).toEqual({ total: 3, ready: 2, connecting: 0, lastResort: true });
+  });
+
+  it("leave when their connection fails, and registered ones do not", async () => {
+    const { clock, connections, endpointer } = afterLoss();
+    connections.to(A).status.set("failing");
+    connections.to(B).status.set("failing");
+    await clock.advance(0);
+    expect(addresses(endpointer)).toEqual([A, C]);
+    expect(connections.to(A).closed).toBe(false);
+    expect(connections.to(B).closed).toBe(true);
+  });
+
+  it("are not kept at all when their connection had failed before", () => {
+    const { membership, connections, endpointer, retain } = afterLoss();
+    membership.live(A, B, C);
+    connections.to(C).status.set("failing");
+    retain([A], [B, C], 9n);
+    expect(addresses(endpointer)).toEqual([A, B]);
+  });
+
+  it("stay while a lost connection is being made again", async () => {
+    const { clock, connections, endpointer } = afterLoss();
+    connections.to(B).status.set("idle");
+    connections.to(B).status.set("connecting");
+    await clock.advance(5_000);
+    expect(addresses(endpointer)).toEqual([A, B, C]);
+  });
+
+  it.each([
+    ["never-sent", true, failed("never-sent")],
+    ["refused", true, failed("refused")],
+    ["overloaded", false, failed("refused", "overload")],
+    ["maybe seen", false, failed("maybe-seen")],
+    ["out of time while it connected", false, failed("never-sent", "server", "DEADLINE_EXCEEDED")],
+    ["ok", false, { kind: "ok", reached: "maybe-seen" } as Outcome],
+  ])("of a call that was %s: leaves %s", (_what, leaves, outcome) => {
+    const { endpointer, endpoint } = afterLoss();
+    for (const address of [A, B]) {
+      endpoint(address).begin();
+      endpoint(address).end(outcome);
+    }
+    expect(addresses(endpointer)).toEqual(leaves ? [A, C] : [A, B, C]);
+  });
+
+  it("stay away when the view retains them still, until they are registered again", () => {
+    const { connections, endpointer, retain } = afterLoss();
+    connections.to(B).status.set("failing");
+    retain([A], [B, C], 3n);
+    expect(addresses(endpointer)).toEqual([A, C]);
+    retain([A, B], [C], 4n);
+    expect(addresses(endpointer)).toEqual([A, B, C]);
+    retain([A], [B, C], 5n);
+    expect(addresses(endpointer)).toEqual([A, B, C]);
+  });
+
+  it("are not given up for a call on a connection that an earlier registration had", () => {
+    const { membership, endpointer, endpoint, retain } = afterLoss();
+    membership.live(A, B);
+    const old = endpoint(B);
+    old.begin();
+    membership.live(A);
+    membership.live(A, B);
+    retain([A], [B], 9n);
+    old.end(failed("never-sent"));
+    expect(addresses(endpointer)).toEqual([A, B]);
+  });
+
+  it("finish the calls that they have", async () => {
+    const { clock, connections, endpoint } = afterLoss();
+    const busy = endpoint(B);
+    busy.begin();
+    connections.to(B).status.set("failing");
+    await clock.advance(4_000);
+    expect(connections.to(B).closed).toBe(false);
+    busy.end();
+    await clock.advance(0);
+    expect(connections.to(B).closed).toBe(true);
   });
 });
 
@@ -333,5 +458,5 @@ it("keeps count of ten thousand connections that become ready one by one", () =>
   const { membership, connections, endpointer } = setUp({ initially: "connecting" });
   membership.live(...Array.from({ length: 10_000 }, (_, n) => `10.${n >> 8}.${n & 255}.1:1`));
   for (const { status } of connections.made) status.set("ready");
-  expect(endpointer.availability.current).toEqual({ total: 10_000, ready: 10_000, connecting: 0 });
+  expect(endpointer.availability.current).toMatchObject({ total: 10_000, ready: 10_000, connecting: 0 });
 });

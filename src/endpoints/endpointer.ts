@@ -10,7 +10,9 @@ import type { Instance, Membership } from "../instance.js";
 import { sameInstance } from "../instance.js";
 import { type Cell, cell, type Live } from "../live.js";
 import { type Logger, resolveLogger } from "../logger.js";
+import type { Outcome } from "../outcome.js";
 import { type Random, systemRandom } from "../random.js";
+import { AvailabilityTally, sameAvailability } from "./availability-tally.js";
 import type { Availability, Connect, Endpoint, Endpointer, EndpointState } from "./endpoint.js";
 import { ManagedConnection, type ManagedConnectionEnvironment } from "./managed-connection.js";
 
@@ -45,8 +47,11 @@ export function endpoints<C>(
 class LiveEndpointer<C> implements Endpointer<C> {
   readonly membership: Live<Membership>;
   readonly #endpoints: Cell<readonly ManagedEndpoint<C>[]> = cell<readonly ManagedEndpoint<C>[]>([]);
-  readonly #availability = cell<Availability>({ total: 0, ready: 0, connecting: 0 });
+  #tally = new AvailabilityTally([]);
+  readonly #availability = cell<Availability>(this.#tally.availability);
   readonly #connections = new Map<string, ManagedConnection<C>>();
+  /** Addresses that the view retains and nobody is at. */
+  readonly #gone = new Set<string>();
   #listed: ReadonlyMap<string, ManagedEndpoint<C>> = new Map();
   #reconciling = false;
   readonly #closing = new Set<Promise<void>>();
@@ -70,6 +75,7 @@ class LiveEndpointer<C> implements Endpointer<C> {
         if (!this.#reconciling) this.#publish();
       },
       moved: (address, from, to) => this.#moved(address, from, to),
+      unreachable: (managed) => this.#unreachable(managed),
     };
     this.#subscription = membership.subscribe(() => this.#reconcile());
   }
@@ -104,16 +110,42 @@ class LiveEndpointer<C> implements Endpointer<C> {
 
   /** Brings the connections in line with the newest view: one for each address that is present, draining ones included. */
   #reconcile(): void {
-    const present = byAddress(this.membership.current);
+    const present = this.#present();
     this.#reconciling = true;
-    this.#retire(present);
-    for (const [address, { instance }] of present) {
+    for (const [address, { instance, retained }] of present) {
       const known = this.#connections.get(address);
       if (known !== undefined) known.describe(instance);
       else if (!instance.draining) this.#connections.set(address, new ManagedConnection(instance, this.#environment));
+      if (!retained || !this.#connections.get(address)?.failing) continue;
+      this.#foundGone(address);
+      present.delete(address);
     }
+    this.#retire(present);
     this.#reconciling = false;
-    this.#publish();
+    this.#publish(present);
+  }
+
+  /** Who is in the newest view, without the retained that are known to be gone. */
+  #present(): Map<string, Presence> {
+    const present = byAddress(this.membership.current);
+    for (const address of this.#gone) {
+      if (present.get(address)?.retained) present.delete(address);
+      else this.#gone.delete(address);
+    }
+    return present;
+  }
+
+  /** A registered instance is kept whatever becomes of its connection; a retained one has nobody else to vouch for it. */
+  #unreachable(managed: ManagedConnection<C>): void {
+    const { address } = managed;
+    if (this.#reconciling || this.#connections.get(address) !== managed || !this.#listed.get(address)?.retained) return;
+    this.#foundGone(address);
+    this.#reconcile();
+  }
+
+  #foundGone(address: string): void {
+    this.#gone.add(address);
+    this.#environment.logger.info(`${address} is lost to the registry and cannot be reached: it is retained no longer`);
   }
 
   #retire(present: ReadonlyMap<string, Presence>): void {
@@ -125,9 +157,9 @@ class LiveEndpointer<C> implements Endpointer<C> {
     }
   }
 
-  #publish(): void {
+  #publish(present = this.#present()): void {
     const listed = new Map<string, ManagedEndpoint<C>>();
-    for (const [address, presence] of byAddress(this.membership.current)) {
+    for (const [address, presence] of present) {
       const managed = this.#connections.get(address);
       if (managed?.connection === undefined || presence.instance.draining) continue;
       const known = this.#listed.get(address);
@@ -137,17 +169,18 @@ class LiveEndpointer<C> implements Endpointer<C> {
     this.#listed = listed;
     const list = [...listed.values()];
     const renewed = !sameElements(this.#endpoints.current, list);
-    const availability = count(list);
+    this.#tally = new AvailabilityTally(list);
+    const { availability } = this.#tally;
     if (renewed) this.#endpoints.set(list);
     if (renewed || !sameAvailability(this.#availability.current, availability)) this.#availability.set(availability);
   }
 
   /** A state change alone costs the same however many endpoints there are. */
   #moved(address: string, from: EndpointState, to: EndpointState): void {
-    if (this.#reconciling || !this.#listed.has(address)) return;
-    const { total, ready, connecting } = this.#availability.current;
-    const change = (state: EndpointState) => Number(to === state) - Number(from === state);
-    this.#availability.set({ total, ready: ready + change("ready"), connecting: connecting + change("connecting") });
+    const endpoint = this.#listed.get(address);
+    if (this.#reconciling || endpoint === undefined) return;
+    this.#tally.move(endpoint.retained, from, to);
+    this.#availability.set(this.#tally.availability);
   }
 }
 
@@ -180,8 +213,8 @@ class ManagedEndpoint<C> implements Endpoint<C> {
     this.#managed.begin();
   }
 
-  end(): void {
-    this.#managed.end();
+  end(outcome?: Outcome): void {
+    this.#managed.end(outcome);
   }
 
   stillIs(managed: ManagedConnection<C>, { instance, retained }: Presence): boolean {
@@ -200,20 +233,6 @@ function byAddress(membership: Membership): Map<string, Presence> {
     if (!present.has(instance.address)) present.set(instance.address, { instance, retained: true });
   }
   return present;
-}
-
-function count(endpoints: readonly Endpoint<unknown>[]): Availability {
-  let ready = 0;
-  let connecting = 0;
-  for (const { state } of endpoints) {
-    if (state === "ready") ready += 1;
-    else if (state === "connecting") connecting += 1;
-  }
-  return { total: endpoints.length, ready, connecting };
-}
-
-function sameAvailability(a: Availability, b: Availability): boolean {
-  return a.total === b.total && a.ready === b.ready && a.connecting === b.connecting;
 }
 
 function sameElements<T>(a: readonly T[], b: readonly T[]): boolean {

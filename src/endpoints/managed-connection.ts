@@ -9,6 +9,7 @@ import type { Clock, Timer } from "../clock.js";
 import { toError } from "../errors.js";
 import type { Instance } from "../instance.js";
 import type { Logger } from "../logger.js";
+import type { Outcome } from "../outcome.js";
 import type { Random } from "../random.js";
 import type { Connect, Connection, ConnectionStatus, EndpointState } from "./endpoint.js";
 
@@ -22,6 +23,8 @@ export interface ManagedConnectionEnvironment<C> {
   readonly opened: () => void;
   /** Told of each change of state after that. */
   readonly moved: (address: string, from: EndpointState, to: EndpointState) => void;
+  /** Told whenever the connection or a call finds nobody there. */
+  readonly unreachable: (managed: ManagedConnection<C>) => void;
 }
 
 const RETRY = { baseMs: 200, maxMs: 10_000 };
@@ -59,6 +62,11 @@ export class ManagedConnection<C> {
     return this.#state;
   }
 
+  /** Whether the last try to connect has failed. */
+  get failing(): boolean {
+    return this.#connection?.status?.current === "failing";
+  }
+
   /** What the next attempt of a failing factory is given. */
   describe(instance: Instance): void {
     this.#instance = instance;
@@ -68,9 +76,10 @@ export class ManagedConnection<C> {
     this.#calls += 1;
   }
 
-  end(): void {
+  end(outcome: Outcome | undefined): void {
     this.#calls -= 1;
     if (this.#calls === 0) this.#lastCallEnded?.();
+    if (outcome !== undefined && foundNobody(outcome)) this.#environment.unreachable(this);
   }
 
   /** Lets the calls in progress end, for `drainMs` at most, then closes the connection. Never rejects. */
@@ -128,6 +137,7 @@ export class ManagedConnection<C> {
     } else if (status === "failing") {
       this.#patience?.cancel();
       this.#become("unready");
+      this.#environment.unreachable(this);
     } else {
       if (this.#state === "ready") this.#waitForReady();
       if (status === "idle") this.#reconnect();
@@ -163,4 +173,9 @@ export class ManagedConnection<C> {
     this.#state = state;
     if (this.#opened && before !== state) this.#environment.moved(this.address, before, state);
   }
+}
+
+/** Whether a call shows that nobody takes calls at its address. A slow connection does not, nor does a server with too much to do. */
+function foundNobody({ kind, reached, fault, code }: Outcome): boolean {
+  return kind === "failed" && reached !== "maybe-seen" && fault === "server" && code !== "DEADLINE_EXCEEDED";
 }

@@ -3,7 +3,7 @@
  * plain object; docs/reference/events.md lists them.
  */
 import { channel } from "node:diagnostics_channel";
-import type { Membership } from "../instance.js";
+import type { Instance, Membership } from "../instance.js";
 import type { RegistrationStatus } from "../registry/registry.js";
 
 /** A registration changed its state. */
@@ -19,8 +19,19 @@ export interface MembershipEvent {
   readonly membership: Membership;
 }
 
+/** The brake on mass deletion engaged on a view, or let go of the last retained instance. */
+export interface MassDeletionEvent {
+  readonly service: string;
+  readonly state: "engaged" | "released";
+  /** Who is retained now. */
+  readonly retained: readonly Instance[];
+  /** How many were let go because the grace time was over; the others were registered again. */
+  readonly lapsed: number;
+}
+
 const registrationChannel = channel("rollcall:registration");
 const membershipChannel = channel("rollcall:membership");
+const massDeletionChannel = channel("rollcall:mass-deletion");
 
 export function publishRegistration(event: RegistrationEvent): void {
   if (registrationChannel.hasSubscribers) registrationChannel.publish(event);
@@ -28,4 +39,8 @@ export function publishRegistration(event: RegistrationEvent): void {
 
 export function publishMembership(event: MembershipEvent): void {
   if (membershipChannel.hasSubscribers) membershipChannel.publish(event);
+}
+
+export function publishMassDeletion(event: MassDeletionEvent): void {
+  if (massDeletionChannel.hasSubscribers) massDeletionChannel.publish(event);
 }

@@ -5,6 +5,8 @@
  * - A view is always the complete set, sorted by id. Whoever subscribes sees the current one at once.
  * - A handle starts `pending`. It becomes `live` with the first complete read, also when nobody is registered.
  * - A failure of the registry makes a live view `stale` and never empties it; it becomes `live` again by itself.
+ * - `instances` is exact at the view's revision, whatever happened. A registry that can lose what it holds keeps instances
+ *   that vanished in a mass deletion in `retained`, apart from them, until they are registered again or a grace time is over.
  * - An entry that cannot be decoded is left out, counted in `skipped`, and harms no other.
  * - The service `book` never shows instances of `bookstore`.
  * - Views of a burst may be merged; the last one is always published.

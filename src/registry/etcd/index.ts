@@ -3,6 +3,7 @@
 // What a program uses.
 
 export { type GoKitLayoutOptions, goKitLayout } from "../layouts/go-kit.js";
+export type { MassDeletionBrakeOptions } from "../mass-deletion.js";
 export type { EtcdTlsOptions } from "./client/client.js";
 export { EtcdError, type EtcdErrorKind } from "./client/etcd-error.js";
 export { type EtcdOptions, etcd } from "./registry.js";

@@ -7,6 +7,7 @@ import { systemRandom } from "../../random.js";
 import { checkService } from "../announcement.js";
 import { goKitLayout } from "../layouts/go-kit.js";
 import type { Layout } from "../layouts/layout.js";
+import { type MassDeletionBrakeOptions, massDeletionRule } from "../mass-deletion.js";
 import type { Registry } from "../registry.js";
 import { type EtcdClientOptions, etcdClient } from "./client/client.js";
 import { LeaseKeeper } from "./registration/lease-keeper.js";
@@ -29,6 +30,11 @@ export interface EtcdOptions extends EtcdClientOptions {
    * what is below one and a half of its election timeouts (2 s at its defaults).
    */
   readonly ttlMs?: number;
+  /**
+   * What to do when more than half of at least four instances vanish within 10 s: by default those that vanished are
+   * `retained` in the view for 300,000 ms and picked only when nothing else is usable; `false` believes the registry at once.
+   */
+  readonly massDeletionBrake?: MassDeletionBrakeOptions | false;
 }
 
 /** A registry in etcd. It connects with the first use; `close()` deregisters what it registered and ends its watches. */
@@ -37,8 +43,10 @@ export function etcd(options: EtcdOptions): Registry {
     prefix,
     layout = goKitLayout(prefix === undefined ? {} : { prefix }),
     ttlMs,
+    massDeletionBrake,
     ...clientOptions
   } = checked(options);
+  const massDeletion = massDeletionRule(massDeletionBrake);
   const parts = {
     client: etcdClient(clientOptions),
     clock: options.clock ?? systemClock,
@@ -46,6 +54,7 @@ export function etcd(options: EtcdOptions): Registry {
     logger: resolveLogger(options.logger),
     layout,
     ttlMs: ttlMs ?? DEFAULTS.ttlMs,
+    massDeletion,
   };
   const { client } = parts;
   const environment = { ...parts, keeper: new LeaseKeeper(parts) };
@@ -98,6 +107,7 @@ const KNOWN: Readonly<Record<keyof EtcdOptions, true>> = {
   prefix: true,
   layout: true,
   ttlMs: true,
+  massDeletionBrake: true,
 };
 
 /** Refuses what would have no effect; the client checks its own options. */

@@ -4,6 +4,7 @@ import { type ScriptedStream, scriptedEtcdClient } from "../../../../test/suppor
 import type { Membership } from "../../../instance.js";
 import { virtualClock } from "../../../testing/virtual-clock.js";
 import { goKitLayout } from "../../layouts/go-kit.js";
+import { massDeletionRule } from "../../mass-deletion.js";
 import {
   Event_EventType,
   type EventSchema,
@@ -33,7 +34,8 @@ describe("an etcd instancer", () => {
     client = scriptedEtcdClient();
     warnings = [];
     const logger = { warn: (message: string) => void warnings.push(message), info: () => {} };
-    instancers = etcdInstancers({ client, layout: goKitLayout(), clock, random: () => 0.5, logger });
+    const massDeletion = massDeletionRule();
+    instancers = etcdInstancers({ client, layout: goKitLayout(), clock, random: () => 0.5, logger, massDeletion });
   });
 
   const header = (revision: bigint, raftTerm = 2n) => ({ clusterId: 7n, memberId, raftTerm, revision });

@@ -7,25 +7,20 @@
 import type { Clock, Timer } from "../../../clock.js";
 import { RollcallError } from "../../../errors.js";
 import type { Membership } from "../../../instance.js";
-import type { Logger } from "../../../logger.js";
 import type { Random } from "../../../random.js";
-import type { Layout } from "../../layouts/layout.js";
 import type { Instancer } from "../../registry.js";
 import type { EtcdClient } from "../client/client.js";
 import { progressTrust } from "./progress-trust.js";
-import { PublishedView } from "./published-view.js";
+import { PublishedView, type ViewEnvironment } from "./published-view.js";
 import { PrefixWatch, type WatchEnvironment } from "./watch.js";
 
 // A client that is replaced by another (a configuration read anew, one short-lived call after the other) finds the watch
 // still open, and begins with a view instead of a list.
 const LINGER_MS = 5_000;
 
-export interface EtcdInstancersOptions {
+export interface EtcdInstancersOptions extends ViewEnvironment {
   readonly client: EtcdClient;
-  readonly layout: Layout;
-  readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
 }
 
 export interface EtcdInstancers extends AsyncDisposable {
@@ -59,7 +54,7 @@ export function etcdInstancers(options: EtcdInstancersOptions): EtcdInstancers {
   };
 }
 
-type Environment = WatchEnvironment & { readonly layout: Layout; readonly logger: Logger };
+type Environment = WatchEnvironment & ViewEnvironment;
 
 /** The one watch of a service; it lives from its first handle until `LINGER_MS` after its last. */
 class SharedWatch {

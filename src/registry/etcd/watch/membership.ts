@@ -7,6 +7,7 @@
  */
 import { byId, type Instance, sameInstance } from "../../../instance.js";
 import type { Layout } from "../../layouts/layout.js";
+import type { Difference } from "../../mass-deletion.js";
 import type { Change, Entry } from "./position.js";
 
 interface Known {
@@ -22,6 +23,8 @@ export class MembershipTable {
   /** By id, what is not in `#sorted` yet; absent values are removals. */
   readonly #pending = new Map<string, Instance | undefined>();
   #sorted: readonly Instance[] = [];
+  #gone: Instance[] = [];
+  #come: Instance[] = [];
   #epoch = -1;
 
   constructor(layout: Layout) {
@@ -56,10 +59,19 @@ export class MembershipTable {
   /** All instances by id; the same array as long as they are the same. */
   instances(): readonly Instance[] {
     if (this.#pending.size > 0) {
-      this.#sorted = merge(this.#sorted, this.#pending);
+      this.#sorted = merge(this.#sorted, this.#pending, this.#gone, this.#come);
       this.#pending.clear();
     }
     return this.#sorted;
+  }
+
+  /** Who left and who came up to the last `instances()`, since it was asked before; absent where it is nobody. */
+  takeDifference(): Difference | undefined {
+    if (this.#gone.length === 0 && this.#come.length === 0) return undefined;
+    const difference = { gone: this.#gone, come: this.#come, present: this.#sorted.length };
+    this.#gone = [];
+    this.#come = [];
+    return difference;
   }
 
   #put({ key, value, modRevision }: Entry): void {
@@ -89,8 +101,16 @@ export class MembershipTable {
   }
 }
 
-/** `sorted` with `changes` made, in one pass; `sorted` itself when they come to nothing. */
-function merge(sorted: readonly Instance[], changes: ReadonlyMap<string, Instance | undefined>): readonly Instance[] {
+/**
+ * `sorted` with `changes` made, in one pass; `sorted` itself when they come to nothing. Whose id left or came is added to
+ * `gone` and `come`.
+ */
+function merge(
+  sorted: readonly Instance[],
+  changes: ReadonlyMap<string, Instance | undefined>,
+  gone: Instance[],
+  come: Instance[],
+): readonly Instance[] {
   const merged: Instance[] = [];
   let changed = false;
   let next = 0;
@@ -101,6 +121,8 @@ function merge(sorted: readonly Instance[], changes: ReadonlyMap<string, Instanc
     if (old) next = at + 1;
     const kept = old && instance && sameInstance(old, instance) ? old : instance;
     if (kept) merged.push(kept);
+    if (old && !kept) gone.push(old);
+    if (kept && !old) come.push(kept);
     changed ||= kept !== old;
   }
   if (!changed) return sorted;

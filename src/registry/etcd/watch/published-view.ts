@@ -8,28 +8,31 @@
  */
 import type { Clock, Timer } from "../../../clock.js";
 import { RollcallError } from "../../../errors.js";
-import type { Instance, Membership } from "../../../instance.js";
+import type { Membership } from "../../../instance.js";
 import { type Cell, cell, type Live } from "../../../live.js";
 import type { Logger } from "../../../logger.js";
 import { publishMembership } from "../../../observe/events.js";
 import type { Layout } from "../../layouts/layout.js";
+import type { MassDeletionRule } from "../../mass-deletion.js";
+import { RetainedInstances } from "../../retained-instances.js";
 import { MembershipTable } from "./membership.js";
 import type { Change, Entry, Position } from "./position.js";
 import type { WatchObserver } from "./watch.js";
 
 const VIEW_EVERY_MS = 10;
-const NONE_RETAINED: readonly Instance[] = Object.freeze([]);
 
 export interface ViewEnvironment {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly layout: Layout;
+  readonly massDeletion: MassDeletionRule;
 }
 
 export class PublishedView implements WatchObserver {
   readonly #environment: ViewEnvironment;
   readonly #service: string;
   readonly #table: MembershipTable;
+  readonly #retained: RetainedInstances;
   readonly #membership: Cell<Membership> = cell<Membership>({ state: "pending" }, sameView);
   /** Absent until the first list. */
   #position: { readonly revision: bigint; readonly epoch: number } | undefined;
@@ -45,6 +48,8 @@ export class PublishedView implements WatchObserver {
     this.#environment = environment;
     this.#service = service;
     this.#table = new MembershipTable(environment.layout);
+    const { clock, logger, massDeletion: rule } = environment;
+    this.#retained = new RetainedInstances({ clock, logger, rule, service, onRelease: () => this.#publishSoon() });
   }
 
   get membership(): Live<Membership> {
@@ -76,6 +81,7 @@ export class PublishedView implements WatchObserver {
     if (this.#stale) {
       const seconds = (this.#environment.clock.nowMs() - this.#stale.sinceMs) / 1_000;
       this.#stale = undefined;
+      this.#retained.resume();
       this.#warn(`is live again after ${seconds.toFixed(1)} s`);
     }
     this.#publishSoon();
@@ -90,6 +96,7 @@ export class PublishedView implements WatchObserver {
     if (this.#stale) return;
     const { clock } = this.#environment;
     this.#stale = { error, sinceEpochMs: clock.epochMs(), sinceMs: clock.nowMs() };
+    this.#retained.suspend();
     this.#warn(
       this.#position
         ? `is stale, its last ${this.#table.instances().length} instances stay in use: ${error.message}`
@@ -103,6 +110,7 @@ export class PublishedView implements WatchObserver {
     if (this.#closed) return;
     this.#closed = true;
     this.#pause?.cancel();
+    this.#retained.close();
     const { clock } = this.#environment;
     const error = new RollcallError("CLOSED", "the registry is closed");
     this.#obstacle = error;
@@ -133,7 +141,11 @@ export class PublishedView implements WatchObserver {
 
   #view(): Membership {
     if (!this.#position) return { state: "pending", ...(this.#obstacle && { error: this.#obstacle }) };
-    const known = { instances: this.#table.instances(), retained: NONE_RETAINED, ...this.#position };
+    const instances = this.#table.instances();
+    const difference = this.#table.takeDifference();
+    // What a first view holds did not come: nothing is known of before.
+    if (difference && this.#membership.current.state !== "pending") this.#retained.changed(difference);
+    const known = { instances, retained: this.#retained.current, ...this.#position };
     if (!this.#stale) return { state: "live", ...known };
     const { error, sinceEpochMs } = this.#stale;
     return { state: "stale", ...known, error, sinceEpochMs };
@@ -158,7 +170,7 @@ export class PublishedView implements WatchObserver {
 function sameView(a: Membership, b: Membership): boolean {
   if (errorOf(a) !== errorOf(b)) return false;
   if (a.state === "pending" || b.state === "pending") return a.state === b.state;
-  return a.state === b.state && a.epoch === b.epoch && a.instances === b.instances;
+  return a.state === b.state && a.epoch === b.epoch && a.instances === b.instances && a.retained === b.retained;
 }
 
 /** In words: each try brings a new error, and most of them say the same. */
