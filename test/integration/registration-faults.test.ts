@@ -1,11 +1,11 @@
-/** Registrations while etcd, or the program that registered, is stopped, killed or hangs. */
+/** The first registration and the last word of a program whose etcd is away. What comes between is in `test/faults/`. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type EtcdCluster, type EtcdMember, freePorts, startCluster, startEtcd } from "../support/etcd.js";
-import { address, eventually, reaches, registryAt, statesOf, stored } from "../support/registrations.js";
+import { type EtcdMember, freePorts, startEtcd } from "../support/etcd.js";
+import { address, registryAt, stored } from "../support/registrations.js";
 
 describe("a registration whose etcd fails", () => {
   let member: EtcdMember;
@@ -47,34 +47,6 @@ describe("a registration whose etcd fails", () => {
     expect((await stored(member))?.lease).toBe(registration.lease?.id);
   });
 
-  it.each(["paused", "killed"] as const)("is there again after etcd was %s for longer than the TTL", async (fault) => {
-    const registration = await registryAt([member.endpoint], { ttlMs: 2_000 }).register("book", { address });
-    const states = statesOf(registration);
-    if (fault === "paused") member.pause();
-    else await member.kill();
-    await reaches(registration, "lost");
-    await sleep(2_000);
-    if (fault === "paused") member.resume();
-    else await member.restart();
-    await reaches(registration, "registered");
-    await sleep(3_000); // a TTL and what etcd takes to end a lease: what it kept must not vanish late
-    expect((await stored(member))?.lease).toBe(registration.lease?.id);
-    expect(states.slice(0, 3)).toEqual(["registered", "suspect", "lost"]);
-    expect(states.at(-1)).toBe("registered");
-  });
-
-  it("registers again when etcd came back with nothing", async () => {
-    const registration = await registryAt([member.endpoint], { ttlMs: 2_000 }).register("book", { address });
-    await member.kill();
-    await member.restart({ wipe: true });
-    const { seen } = await eventually(
-      () => stored(member),
-      (entry) => entry !== undefined,
-    );
-    await reaches(registration, "registered");
-    expect(seen?.lease).toBe(registration.lease?.id);
-  });
-
   it("closes in time when etcd is down, with a warning", async () => {
     const warnings: string[] = [];
     const logger = { info: () => {}, warn: (message: string) => void warnings.push(message) };
@@ -86,33 +58,6 @@ describe("a registration whose etcd fails", () => {
     expect(performance.now() - start).toBeLessThan(8_000);
     expect(registration.current.state).toBe("closed");
     expect(warnings.at(-1)).toMatch(/lease ends it within 10000 ms/);
-  });
-});
-
-describe("a registration in a cluster of three", () => {
-  let cluster: EtcdCluster;
-  beforeAll(async () => {
-    cluster = await startCluster(3);
-  });
-  afterAll(() => cluster.stop());
-
-  it("is never absent while any one member hangs", async () => {
-    const registry = registryAt(cluster.endpoints, { ttlMs: 5_000 });
-    const registration = await registry.register("book", { address });
-    const before = registration.lease?.id;
-    for (const member of cluster.members) {
-      const well = cluster.members.find((other) => other !== member)!;
-      member.pause();
-      const until = performance.now() + 8_000;
-      while (performance.now() < until) {
-        const entry = await stored(well).catch(() => "no leader" as const);
-        expect(entry).toBeDefined();
-        await sleep(100);
-      }
-      member.resume();
-    }
-    expect(registration.lease?.id).toBe(before);
-    expect((await stored(cluster))?.lease).toBe(before);
   });
 });
 
@@ -137,36 +82,6 @@ describe("a program that registers", () => {
     await once(program.child, "exit", { signal: AbortSignal.timeout(50_000) });
     expect(program.lines()[0]).toContain("failed: book 127.0.0.1:50051 was not registered within 3000 ms");
     expect(program.lines().at(-1)).toBe("end");
-  });
-
-  it("registers again after it was stopped for longer than its TTL", async () => {
-    const program = registrar(member.endpoint, "2000");
-    try {
-      await eventually(
-        async () => program.lines(),
-        (lines) => lines.includes("registered"),
-      );
-      const before = (await stored(member))?.lease;
-      program.child.kill("SIGSTOP");
-      await eventually(
-        () => stored(member),
-        (entry) => entry === undefined,
-      );
-      await sleep(2_000);
-      program.child.kill("SIGCONT");
-      const { seen } = await eventually(
-        () => stored(member),
-        (entry) => entry !== undefined,
-      );
-      expect(seen?.lease).not.toBe(before);
-      await eventually(
-        async () => program.lines(),
-        (lines) => lines.at(-1) === "registered",
-      );
-      expect(program.lines()).toContain("lost");
-    } finally {
-      program.child.kill("SIGKILL");
-    }
   });
 });
 

@@ -1,11 +1,8 @@
-/** Registrations in an etcd that is well, while others change or take their keys. */
+/** Registrations in an etcd that is well. What operators and others do to their keys is in `test/faults/`. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type EtcdMember, startEtcd } from "../support/etcd.js";
-import { address, eventually, hex, key, reaches, registryAt, statesOf, stored } from "../support/registrations.js";
-
-/** Looks at its lease every 20 s only, so that what is mended before that is mended by the watch on its key. */
-const longLived = { ttlMs: 60_000 };
+import { address, hex, key, registryAt, statesOf, stored } from "../support/registrations.js";
 
 describe("a registration in etcd", () => {
   let member: EtcdMember;
@@ -32,79 +29,6 @@ describe("a registration in etcd", () => {
     expect((await registry.register("book", { address })).lease?.ttlMs).toBe(5_000);
     const short = registryAt([member.endpoint], { ttlMs: 1_000 });
     expect((await short.register("book", { address: "127.0.0.1:50052" })).lease?.ttlMs).toBe(2_000);
-  });
-
-  it("comes back when its key is deleted", async () => {
-    const registration = await registryAt([member.endpoint], longLived).register("book", { address });
-    const states = statesOf(registration);
-    await member.etcdctl("del", key);
-    const { seen } = await eventually(
-      () => stored(member),
-      (entry) => entry !== undefined,
-      10_000,
-    );
-    expect(seen?.lease).toBe(registration.lease?.id);
-    await reaches(registration, "registered");
-    expect(states).toEqual(["registered", "lost", "registered"]);
-  });
-
-  it("comes back, on a new lease, when its lease is revoked", async () => {
-    const registration = await registryAt([member.endpoint], longLived).register("book", { address });
-    const before = registration.lease?.id ?? 0n;
-    await member.etcdctl("lease", "revoke", hex(before));
-    const { seen } = await eventually(
-      () => stored(member),
-      (entry) => entry !== undefined,
-      10_000,
-    );
-    expect(seen?.lease).not.toBe(before);
-    expect(seen?.lease).not.toBe(0n);
-  });
-
-  it("mends a key that a plain put has stripped of its lease", async () => {
-    const registration = await registryAt([member.endpoint], longLived).register("book", { address });
-    await member.etcdctl("put", key, "10.9.9.9:1");
-    const { seen } = await eventually(
-      () => stored(member),
-      (entry) => entry?.lease !== 0n,
-      10_000,
-    );
-    expect(seen).toEqual({ value: address, lease: registration.lease?.id });
-  });
-
-  it("puts its value again when somebody changed it under our lease", async () => {
-    const registration = await registryAt([member.endpoint], longLived).register("book", { address });
-    await member.etcdctl("put", key, "10.9.9.9:1", "--ignore-lease");
-    const { seen } = await eventually(
-      () => stored(member),
-      (entry) => entry?.value === address,
-      10_000,
-    );
-    expect(seen?.lease).toBe(registration.lease?.id);
-  });
-
-  it("is superseded by the owner of another lease, and claims the key when that one is gone", async () => {
-    const registration = await registryAt([member.endpoint]).register("book", { address });
-    const [, other = ""] = /lease (\w+) granted/.exec(await member.etcdctl("lease", "grant", "600")) ?? [];
-    await member.etcdctl("put", key, "theirs", `--lease=${other}`);
-    await reaches(registration, "superseded");
-    expect(registration.current.by).toContain(other);
-    // It respects the other one, for longer than a mending takes.
-    await sleep(1_500);
-    expect((await stored(member))?.value).toBe("theirs");
-    await member.etcdctl("lease", "revoke", other);
-    await reaches(registration, "registered");
-    expect(await stored(member)).toEqual({ value: address, lease: registration.lease?.id });
-  });
-
-  it("never deletes a key that somebody else owns", async () => {
-    const registration = await registryAt([member.endpoint]).register("book", { address });
-    const [, other = ""] = /lease (\w+) granted/.exec(await member.etcdctl("lease", "grant", "600")) ?? [];
-    await member.etcdctl("put", key, "theirs", `--lease=${other}`);
-    await registration.close();
-    expect((await stored(member))?.value).toBe("theirs");
-    expect(await member.etcdctl("lease", "list")).toContain(other);
-    await member.etcdctl("lease", "revoke", other);
   });
 
   it("takes the key over from a predecessor that died without a word", async () => {

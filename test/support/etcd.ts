@@ -1,8 +1,9 @@
 /** Real etcd members on loopback, each with a data directory of its own, stopped by the process that started them. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -194,16 +195,27 @@ async function etcdctl(binary: string, args: readonly string[]): Promise<string>
   return stdout;
 }
 
+// Below the ports that systems give to outgoing connections and to `listen(0)` (Linux 32768, others 49152): what a member
+// that was killed leaves free must not be somebody else's when it starts again.
+const LOWEST_PORT = 10_000;
+const PORTS_END = 32_000;
+
 /** Ports that were free a moment ago, all different. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
+  const servers = await Promise.all(Array.from({ length: count }, listening));
   const ports = servers.map((server) => (server.address() as { port: number }).port); // a TCP server's address has a port
   await Promise.all(servers.map((server) => once(server.close(), "close")));
   return ports;
+}
+
+async function listening(): Promise<Server> {
+  for (;;) {
+    const server = createServer().listen(randomInt(LOWEST_PORT, PORTS_END), "127.0.0.1");
+    try {
+      await once(server, "listening");
+      return server;
+    } catch {
+      // Taken; another one is not.
+    }
+  }
 }

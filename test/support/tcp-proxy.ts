@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
  * - `pass`: bytes go through.
  * - `black-hole`: connections are accepted and stay open, and nothing comes through either way until the mode ends.
  * - `refuse`: connections are cut and new ones refused.
- * - `drop-responses`: requests reach the member, its answers are lost; what was connected is cut when the mode ends.
+ * - `drop-responses`: requests reach the member, its answers are lost, those under way too; what was connected is cut when the mode ends.
  * - `{ delayMs }`: bytes arrive in order, that much later, each way.
  * - `{ bytesPerSecond }`: answers come no faster.
  */
@@ -45,6 +45,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => {});
   };
+  const isLost = (way: Way) => mode === "drop-responses" && way === "response";
   const apply = (socket: Socket) => (mode === "black-hole" ? socket.pause() : socket.resume());
   const pass = (from: Socket, to: Socket, way: Way) => {
     let waiting = 0;
@@ -57,12 +58,12 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
         .then(() => due)
         .then(() => {
           waiting -= 1;
-          to.write(bytes);
+          if (!isLost(way)) to.write(bytes);
           apply(from);
         });
     };
     from.on("data", (bytes: Buffer) => {
-      if (mode === "drop-responses" && way === "response") return;
+      if (isLost(way)) return;
       if (typeof mode === "object" && "delayMs" in mode) later(bytes, mode.delayMs);
       else if (typeof mode === "object" && way === "response") {
         later(bytes, (1_000 * bytes.length) / mode.bytesPerSecond);

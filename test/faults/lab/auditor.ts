@@ -40,6 +40,8 @@ export interface Auditor extends AsyncDisposable {
   at(revision?: bigint, epoch?: number): ReadonlyMap<string, AuditEvent>;
   /** Resolves as soon as `accept` holds, what came before included; rejects when a part of the history cannot be had. */
   until(accept: (auditor: Auditor) => boolean, withinMs?: number): Promise<void>;
+  /** The first event that fits, from the beginning on. */
+  event(fits: (event: AuditEvent) => boolean, withinMs?: number): Promise<AuditEvent>;
   /** Resolves when `events` has all that a linearizable read shows now, and gives the revision of that read. */
   caughtUp(withinMs?: number): Promise<bigint>;
 }
@@ -150,6 +152,14 @@ export function startAuditor(
         listeners.add(look);
         look();
       }),
+    async event(fits, withinMs) {
+      let found: AuditEvent | undefined;
+      await auditor.until(() => {
+        found ??= events.find(fits);
+        return found !== undefined;
+      }, withinMs);
+      return found as AuditEvent; // or `until` had rejected
+    },
     async caughtUp(withinMs = 20_000) {
       const { kvs, header } = await reader.unary(KV.method.range, prefixRange(prefix), { timeoutMs: withinMs });
       const revision = header?.revision ?? 0n;

@@ -13,6 +13,7 @@ import { type Participant, type ParticipantOptions, startParticipant } from "./p
 export { type AuditEvent, type Auditor, describeEvent } from "./auditor.js";
 export type { Network } from "./network.js";
 export type { Participant, StatusReport, ViewReport } from "./participant.js";
+export { nowMs } from "./participant-protocol.js";
 
 /** What the bounds in the tests are counted from. */
 export const TTL_MS = 5_000;
