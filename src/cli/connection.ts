@@ -64,12 +64,13 @@ function tlsOf(cacert: Given | undefined, cert: Given | undefined, key: Given | 
   if (key && !cert) throw new UsageError(`${key.from} is given without --cert: give both or neither`);
   if (!cacert && !cert) return undefined;
   return {
-    ...(cacert && { ca: pem(cacert) }),
-    ...(cert && key && { cert: pem(cert), key: pem(key) }),
+    ...(cacert && { caFile: pemFile(cacert) }),
+    ...(cert && key && { certFile: pemFile(cert), keyFile: pemFile(key) }),
   };
 }
 
-function pem({ text: file, from }: Given): string {
+/** The file itself is the registry's to read, again and again; a mistake is told here, in the words of the command line. */
+function pemFile({ text: file, from }: Given): string {
   let content: string;
   try {
     content = readFileSync(file, "utf8");
@@ -78,7 +79,7 @@ function pem({ text: file, from }: Given): string {
     throw new UsageError(`${from}: cannot read ${file} (${code}): give a PEM file`);
   }
   if (!content.includes("-----BEGIN ")) throw new UsageError(`${from}: ${file} is no PEM file`);
-  return content;
+  return file;
 }
 
 function loginOf(user: Given | undefined): Pick<EtcdClientOptions, "user" | "password"> {

@@ -17,6 +17,8 @@ export interface Authority extends AsyncDisposable {
   readonly caFile: string;
   /** `names` as openssl writes them: `DNS:etcd.test`, `IP:127.0.0.1`. A client's certificate needs none. */
   issue(commonName: string, names?: readonly string[]): Promise<Certificate>;
+  /** A client's certificate that was good until yesterday. */
+  issueExpired(commonName: string): Promise<Certificate>;
   remove(): Promise<void>;
 }
 
@@ -30,30 +32,56 @@ export async function createAuthority(): Promise<Authority> {
     ...["-keyout", "ca.key", "-out", "ca.crt"],
   );
   const remove = () => rm(folder, { recursive: true, force: true });
+  const request = (commonName: string) =>
+    openssl(
+      ...["req", ...newKey, "-subj", `/CN=${commonName}`],
+      ...["-keyout", `${commonName}.key`, "-out", `${commonName}.csr`],
+    );
+  const issued = async (commonName: string): Promise<Certificate> => ({
+    cert: await readFile(file(`${commonName}.crt`), "utf8"),
+    key: await readFile(file(`${commonName}.key`), "utf8"),
+    certFile: file(`${commonName}.crt`),
+    keyFile: file(`${commonName}.key`),
+  });
   return {
     ca: await readFile(file("ca.crt"), "utf8"),
     caFile: file("ca.crt"),
     async issue(commonName, names = []) {
-      const [key, request, cert, extensions] = ["key", "csr", "crt", "ext"].map((end) => `${commonName}.${end}`) as [
-        string,
-        string,
-        string,
-        string,
-      ]; // four in, four out
-      await openssl("req", ...newKey, "-subj", `/CN=${commonName}`, "-keyout", key, "-out", request);
-      await writeFile(file(extensions), names.length > 0 ? `subjectAltName=${names.join(",")}\n` : "");
+      await request(commonName);
+      await writeFile(file(`${commonName}.ext`), names.length > 0 ? `subjectAltName=${names.join(",")}\n` : "");
       await openssl(
-        ...["x509", "-req", "-in", request, "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"],
-        ...["-days", "2", "-extfile", extensions, "-out", cert],
+        ...["x509", "-req", "-in", `${commonName}.csr`, "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"],
+        ...["-days", "2", "-extfile", `${commonName}.ext`, "-out", `${commonName}.crt`],
       );
-      return {
-        cert: await readFile(file(cert), "utf8"),
-        key: await readFile(file(key), "utf8"),
-        certFile: file(cert),
-        keyFile: file(key),
-      };
+      return await issued(commonName);
+    },
+    async issueExpired(commonName) {
+      await request(commonName);
+      // Only `openssl ca` takes dates, and it wants its books kept.
+      await writeFile(file("index.txt"), "");
+      await writeFile(file("ca.cnf"), caConfig);
+      const inDays = (days: number) =>
+        new Date(Date.now() + days * 86_400_000).toISOString().replace(/[-:T]|\.\d+/g, "");
+      await openssl(
+        ...["ca", "-batch", "-config", "ca.cnf", "-cert", "ca.crt", "-keyfile", "ca.key"],
+        ...["-startdate", inDays(-2), "-enddate", inDays(-1), "-in", `${commonName}.csr`, "-out", `${commonName}.crt`],
+      );
+      return await issued(commonName);
     },
     remove,
     [Symbol.asyncDispose]: remove,
   };
 }
+
+const caConfig = `
+[ca]
+default_ca = books
+[books]
+database = index.txt
+new_certs_dir = .
+default_md = sha256
+rand_serial = yes
+policy = any
+[any]
+commonName = supplied
+`;

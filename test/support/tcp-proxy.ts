@@ -24,6 +24,8 @@ export interface TcpProxy extends AsyncDisposable {
   readonly endpoint: string;
   /** How many connections were accepted so far. */
   readonly accepted: number;
+  /** How many of them are open. */
+  readonly open: number;
   /** Resolves when the mode holds. */
   set(mode: ProxyMode): Promise<void>;
   /** Resets every connection; new ones are accepted as the mode says. */
@@ -39,6 +41,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let mode: ProxyMode = "pass";
   let accepted = 0;
+  let open = 0;
 
   const track = (socket: Socket) => {
     sockets.add(socket);
@@ -76,6 +79,10 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   };
   const server = createServer((client) => {
     accepted += 1;
+    open += 1;
+    client.on("close", () => {
+      open -= 1;
+    });
     const upstream = connect(Number(port), host);
     track(client);
     track(upstream);
@@ -100,6 +107,9 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     endpoint: `127.0.0.1:${ownPort}`,
     get accepted() {
       return accepted;
+    },
+    get open() {
+      return open;
     },
     async set(next) {
       if (mode === "drop-responses" && next !== mode) cut(); // what was lost cannot be had any more

@@ -12,7 +12,10 @@ it.each<[Partial<EtcdClientOptions>, RegExp]>([
   [{ user: "root" }, /`user` is given without `password`/],
   [{ password: "secret" }, /`password` is given without `user`/],
   [{ tls: { cert: "a certificate" } }, /`tls.cert` and `tls.key` go together/],
-  [{ tls: { ca: "/etc/ssl/ca.pem", cert: "cert.pem", key: "key.pem" } }, /give PEM text, not a file name/],
+  [
+    { tls: { ca: "/etc/ssl/ca.pem", cert: "cert.pem", key: "key.pem" } },
+    /`tls.ca` is not PEM; give PEM text, or .* as `tls.caFile`/,
+  ],
   [{ endpoints: ["10.0.0.1"] }, /no port/],
 ])("refuses %j with the remedy", (options, message) => {
   expect(plan(options)).toThrow(message);

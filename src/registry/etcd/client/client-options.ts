@@ -60,14 +60,15 @@ export function planClient(options: EtcdClientOptions): ClientPlan {
   const { targets, secure } = parseEndpoints(options.endpoints, options.tls !== undefined);
   const tls = options.tls ?? (secure || undefined);
   const clock = options.clock ?? systemClock;
+  const logger = resolveLogger(options.logger);
   return {
     targets,
-    connection: { security: channelSecurity(tls), dialTimeoutMs, keepAliveMs, clock },
+    connection: { security: channelSecurity(tls, logger), dialTimeoutMs, keepAliveMs, clock },
     login: login(options.user, options.password),
     timeoutMs: duration("timeoutMs", options.timeoutMs ?? DEFAULTS.timeoutMs),
     clock,
     random: options.random ?? systemRandom,
-    logger: resolveLogger(options.logger),
+    logger,
   };
 }
 

@@ -9,6 +9,7 @@ import { failover } from "./failover.js";
 import { localAddressTo } from "./local-address.js";
 import { Member, type Purpose } from "./member.js";
 import { type Members, members } from "./members.js";
+import { followRotation } from "./rotation.js";
 
 export interface EffortOptions {
   readonly timeoutMs?: number;
@@ -45,6 +46,7 @@ export class Cluster {
   /** What each member was at fault for that has not answered since. */
   readonly #faults = new Map<string, string>();
   readonly #efforts = new Set<Effort>();
+  readonly #rotation: Disposable;
   #closed = false;
 
   constructor(plan: ClientPlan) {
@@ -53,6 +55,8 @@ export class Cluster {
       plan.targets.map((target) => new Member(target, plan.connection, plan.random)),
       plan.random,
     );
+    const { security } = plan.connection;
+    this.#rotation = followRotation({ ...plan, security, members: this.#members.inOrder });
   }
 
   get closed(): boolean {
@@ -123,6 +127,7 @@ export class Cluster {
   close(): void {
     const error = closedError();
     this.#closed = true;
+    this.#rotation[Symbol.dispose]();
     for (const scope of [...this.#scopes]) scope.end(error);
     for (const member of this.#members.inOrder) member.close(error);
   }

@@ -19,10 +19,10 @@ import { dialFailure } from "./dial-failure.js";
 import { hostOf } from "./endpoint-list.js";
 import { EtcdError, statusError } from "./etcd-error.js";
 import { type Liveness, liveness } from "./liveness.js";
-import type { ChannelSecurity } from "./tls.js";
+import type { Security } from "./tls.js";
 
 export interface ConnectionSettings {
-  readonly security: (host: string) => ChannelSecurity;
+  readonly security: Security;
   readonly dialTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly clock: Clock;
@@ -64,6 +64,8 @@ export class Connection {
   readonly target: string;
   /** Resolves when the member has spoken HTTP/2 with us; until then nothing was sent. */
   readonly ready: Promise<void>;
+  /** Of the certificates that it was made with. */
+  readonly securityVersion: number;
   readonly #client: Client;
   readonly #clock: Clock;
   readonly #active = new Set<ActiveCall>();
@@ -77,7 +79,8 @@ export class Connection {
     this.target = target;
     this.#onClosed = onClosed;
     this.#clock = settings.clock;
-    const { credentials, options } = settings.security(hostOf(target));
+    const { credentials, options } = settings.security.for(hostOf(target));
+    this.securityVersion = settings.security.version;
     this.#client = new Client(`dns:${target}`, credentials, { ...options, ...channelOptions(settings.keepAliveMs) });
     this.ready = this.#dial(settings.dialTimeoutMs);
     this.ready.catch(() => {}); // whoever needs it awaits it
@@ -109,7 +112,7 @@ export class Connection {
       asIs,
       request.metadata,
     );
-    const leave = (): boolean => {
+    const finish = (): boolean => {
       if (!this.#streams.delete(active)) return false;
       this.#ended(active);
       call.cancel();
@@ -117,7 +120,7 @@ export class Connection {
     };
     const active: ActiveCall = {
       end: (error) => {
-        if (leave()) observer.onEnd(error);
+        if (finish()) observer.onEnd(error);
       },
     };
     this.#active.add(active);
@@ -129,7 +132,7 @@ export class Connection {
     });
     call.on("error", (error: ServiceError) => active.end(this.#error(error)));
     call.on("end", () => active.end(this.#error({ code: status.UNAVAILABLE, details: "etcd ended the stream" })));
-    return { send: (bytes) => void call.write(bytes), cancel: () => void leave() };
+    return { send: (bytes) => void call.write(bytes), cancel: () => void finish() };
   }
 
   /** Takes no new calls, and closes when those in flight have ended. */
@@ -137,6 +140,12 @@ export class Connection {
     if (!this.usable) return;
     this.#state = "retired";
     this.#closeWhenIdle();
+  }
+
+  /** Takes no new calls and ends its streams with `error`; other calls may still be answered. */
+  leave(error: EtcdError): void {
+    this.retire();
+    for (const stream of [...this.#streams.keys()]) stream.end(error);
   }
 
   /** Ends every call with `error` and closes. */
@@ -189,9 +198,7 @@ export class Connection {
     this.retire();
     const error = this.#error({ code: status.UNAVAILABLE, details: "the member closed the connection" });
     // grpc-js ends the streams of a broken connection itself, with a better reason, in this very turn.
-    setImmediate(() => {
-      for (const stream of [...this.#streams.keys()]) stream.end(error);
-    });
+    setImmediate(() => this.leave(error));
   }
 
   #ask(request: WireRequest, signal?: AbortSignal): Promise<Buffer> {

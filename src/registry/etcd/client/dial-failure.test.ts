@@ -16,6 +16,18 @@ it.each([
     "tlsv13 alert certificate required (the member asks for a client certificate: give `tls.cert` and `tls.key`)",
   ],
   [
+    "No connection established. Last error: 80:error:0A000415:SSL routines:ssl3_read_bytes:sslv3 alert certificate expired:x\n",
+    "sslv3 alert certificate expired (the client certificate has expired: renew `tls.cert`)",
+  ],
+  [
+    "No connection established. Last error: 80:error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:x\n",
+    "tlsv1 alert unknown ca (the member does not know the authority that signed `tls.cert`)",
+  ],
+  [
+    "No connection established. Last error: Error: certificate has expired. Resolution note: ",
+    "certificate has expired (the member's own: renew it there)",
+  ],
+  [
     "No connection established. Last error: Protocol error. Resolution note: ",
     "Protocol error (it does not speak gRPC: is this etcd's client port, 2379 by default?)",
   ],

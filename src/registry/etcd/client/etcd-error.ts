@@ -17,6 +17,7 @@ import { type ErrorCode, kinds, RollcallError } from "../../../errors.js";
  * - `denied`: wrong user or password, or no permission.
  * - `no-space`: etcd is full and takes no writes; leases are still renewed.
  * - `cancelled`: the caller's signal aborted. `closed`: the client was closed.
+ * - `moved`: the connection was replaced by a new one, with nobody at fault; what ran on it goes on when asked for again.
  * - `refused`: etcd will not do it, and asking again will not change that.
  */
 export type EtcdErrorKind =
@@ -31,6 +32,7 @@ export type EtcdErrorKind =
   | "no-space"
   | "cancelled"
   | "closed"
+  | "moved"
   | "refused";
 
 export class EtcdError extends RollcallError {
@@ -69,6 +71,10 @@ export function closedError(): EtcdError {
   return new EtcdError("closed", status.CANCELLED, "the etcd client is closed");
 }
 
+export function movedError(member: string): EtcdError {
+  return new EtcdError("moved", status.UNAVAILABLE, `${member}: a connection with newer certificates takes over`);
+}
+
 export function cancelledError(cause: unknown): EtcdError {
   return new EtcdError("cancelled", status.CANCELLED, "the caller cancelled the etcd call", { cause });
 }
@@ -90,6 +96,7 @@ const codeOfKind: Readonly<Record<EtcdErrorKind, ErrorCode>> = {
   "no-space": "REGISTRY_FAILED",
   cancelled: "CANCELLED",
   closed: "CLOSED",
+  moved: "REGISTRY_UNAVAILABLE",
   refused: "REGISTRY_FAILED",
 };
 

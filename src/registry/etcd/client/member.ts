@@ -8,7 +8,7 @@
 import { fullJitter } from "../../../backoff.js";
 import type { Random } from "../../../random.js";
 import { Connection, type ConnectionSettings } from "./connection.js";
-import type { EtcdError } from "./etcd-error.js";
+import { type EtcdError, movedError } from "./etcd-error.js";
 
 /**
  * Streams have a connection of their own: a bulk Range that shares it can starve them, for minutes and with events lost on
@@ -27,6 +27,8 @@ export class Member {
   /** The one in use of each purpose, and those that are retired and still have calls. */
   readonly #current = new Map<Purpose, Connection>();
   readonly #open = new Set<Connection>();
+  /** Those whose replacement is being dialled. */
+  readonly #renewing = new Set<Connection>();
   /** The last dial, if it failed, and until when it stands for the next. */
   #failed: { readonly connection: Connection; readonly untilMs: number } | undefined;
   #failedDials = 0;
@@ -42,8 +44,7 @@ export class Member {
     const current = this.#current.get(purpose);
     if (current?.usable) return current;
     if (this.#failed && this.#settings.clock.nowMs() < this.#failed.untilMs) return this.#failed.connection;
-    const connection = new Connection(this.target, this.#settings, () => this.#open.delete(connection));
-    this.#open.add(connection);
+    const connection = this.#dial();
     this.#current.set(purpose, connection);
     connection.ready.then(
       () => this.#dialled(),
@@ -56,6 +57,35 @@ export class Member {
   distrust(purpose: Purpose): void {
     const current = this.#current.get(purpose);
     if (current?.state === "ready") current.retire();
+  }
+
+  /**
+   * Replaces connections that were made with older certificates, each when the new one stands. `onRefused` is told of one that
+   * cannot be made while the old one can be used.
+   */
+  renew(version: number, onRefused: (error: unknown) => void): void {
+    for (const [purpose, old] of this.#current) {
+      if (old.state !== "ready" || old.securityVersion >= version || this.#renewing.has(old)) continue;
+      this.#renewing.add(old);
+      const connection = this.#dial();
+      connection.ready
+        .then(() => {
+          // Whatever broke the old one meanwhile was answered with a newer one already.
+          if (this.#current.get(purpose) === old) this.#current.set(purpose, connection);
+          else connection.retire();
+          old.leave(movedError(this.target));
+        })
+        .catch((error: unknown) => {
+          if (old.usable) onRefused(error);
+        })
+        .finally(() => this.#renewing.delete(old));
+    }
+  }
+
+  #dial(): Connection {
+    const connection = new Connection(this.target, this.#settings, () => this.#open.delete(connection));
+    this.#open.add(connection);
+    return connection;
   }
 
   #dialled(): void {
