@@ -37,7 +37,9 @@ const event: fc.Arbitrary<(from: bigint) => WatchEvent> = fc.oneof(
       "start",
       "failed",
       "overdue",
-      "progress-due",
+      "check-due",
+      "unchecked",
+      "unproven",
       "compacted",
       "refused",
       "ended",
@@ -46,6 +48,10 @@ const event: fc.Arbitrary<(from: bigint) => WatchEvent> = fc.oneof(
       "silence",
     )
     .map((kind) => () => ({ kind }) as WatchEvent),
+  fc.tuple(header, header).map(([header, since]) => () => {
+    return { kind: "checked", header, since: { ...since, epoch: 0 } } as const;
+  }),
+  fc.boolean().map((same) => (from: bigint) => ({ kind: "compared", since: from, owed: from + 1n, same }) as const),
   header.map((header) => () => ({ kind: "listed", header, entries: [] }) as const),
   header.map((header) => () => ({ kind: "created", header }) as const),
   header.map((header) => () => ({ kind: "confirmed", header }) as const),
@@ -61,11 +67,14 @@ class Surroundings {
   state: WatchState = { kind: "idle" };
   /** A read that has not been answered. */
   reading: "list" | "confirm" | undefined;
+  /** The reads beside an open stream, which its end makes meaningless. */
+  #checkedSince: Position | undefined;
+  #compares: { readonly since: bigint; readonly owed: bigint }[] = [];
   stream: "asked" | "created" | undefined;
   #startRevision = 0n;
   /** A watch from here or before is answered with a compaction. */
   #compactedRevision = -1n;
-  readonly timers = new Set<"retry" | "silence" | "overdue" | "settled" | "progress-due">();
+  readonly timers = new Set<"retry" | "silence" | "overdue" | "settled" | "check-due" | "unproven">();
   heard = false;
   toldStale = false;
   stopped = false;
@@ -81,6 +90,12 @@ class Surroundings {
         return this.reading === "confirm";
       case "failed":
         return this.reading !== undefined;
+      case "checked":
+        return this.#checkedSince !== undefined;
+      case "compared":
+        return this.#compares.length > 0;
+      case "unchecked":
+        return this.#checkedSince !== undefined || this.#compares.length > 0;
       case "created":
         return this.stream === "asked";
       case "changed":
@@ -97,7 +112,17 @@ class Surroundings {
     }
   }
 
+  /** The event, with what was asked where it is the answer of a read beside the stream. */
+  asAnswer(event: WatchEvent): WatchEvent {
+    if (event.kind === "checked" && this.#checkedSince) return { ...event, since: this.#checkedSince };
+    return event.kind === "compared" ? { ...event, ...this.#compares[0] } : event;
+  }
+
   feed(event: WatchEvent): readonly WatchEffect[] {
+    if (event.kind === "checked") this.#checkedSince = undefined;
+    else if (event.kind === "compared") this.#compares.shift();
+    else if (event.kind === "unchecked" && this.#checkedSince) this.#checkedSince = undefined;
+    else if (event.kind === "unchecked") this.#compares.shift();
     if (event.kind === "listed" || event.kind === "confirmed" || event.kind === "failed") this.reading = undefined;
     if (event.kind === "created") this.stream = "created";
     if (event.kind === "ended") this.stream = undefined;
@@ -118,8 +143,11 @@ class Surroundings {
     const { kind } = this.state;
     if (kind === "idle" || kind === "closed") return true;
     if (this.reading !== undefined || this.timers.has("retry")) return true;
-    // A stream that is open ends by itself when its member is at fault; one that is asked for may be silent.
-    return this.stream === "created" || (this.stream === "asked" && this.timers.has("overdue"));
+    // A stream that is asked for may be silent, and one that is open may be deaf.
+    if (this.stream === "asked") return this.timers.has("overdue");
+    return kind === "doubting"
+      ? this.timers.has("unproven") || this.#compares.length > 0
+      : this.timers.has("check-due") || this.#checkedSince !== undefined;
   }
 
   #follow(effect: WatchEffect): void {
@@ -136,8 +164,10 @@ class Surroundings {
         expect(this.stream, "two streams at once").toBeUndefined();
         this.stream = "asked";
         this.#startRevision = effect.startRevision;
-        for (const name of ["settled", "progress-due"] as const) this.timers.delete(name);
-        this.timers.add("overdue");
+        for (const name of ["check-due", "unproven"] as const) this.timers.delete(name);
+        for (const name of ["overdue", "settled"] as const) this.timers.add(name);
+        this.#checkedSince = undefined;
+        this.#compares = [];
         break;
       case "end-stream":
       case "fail-stream":
@@ -146,13 +176,23 @@ class Surroundings {
         break;
       case "ask-progress":
         expect(this.stream, "there is no stream to ask").toBe("created");
-        this.timers.add("progress-due");
+        this.timers.add("unproven");
+        break;
+      case "check":
+        expect(this.#checkedSince, "two checks at once").toBeUndefined();
+        this.#checkedSince = effect.since;
+        break;
+      case "compare":
+        this.#compares.push(effect);
+        break;
+      case "check-later":
+      case "check-rarely":
+        this.timers.add("check-due");
         break;
       case "heard":
         this.heard = true;
         this.toldStale = false;
         for (const name of ["silence", "overdue"] as const) this.timers.delete(name);
-        for (const name of ["settled", "progress-due"] as const) this.timers.add(name);
         break;
       case "unheard":
         this.heard = false;
@@ -185,7 +225,11 @@ function healthyEvent(around: Surroundings): WatchEvent {
   if (around.reading === "list") return { kind: "listed", header, entries: [] };
   if (around.reading === "confirm") return { kind: "confirmed", header };
   if (around.stream === "asked") return around.asksForCompacted ? { kind: "compacted" } : { kind: "created", header };
-  return { kind: around.state.kind === "idle" ? "start" : "retry" };
+  if (around.state.kind === "doubting") return { kind: "progress", revision: around.state.owed };
+  if (around.state.kind !== "watching") return { kind: around.state.kind === "idle" ? "start" : "retry" };
+  return around.timers.has("check-due")
+    ? { kind: "check-due" }
+    : { kind: "checked", header, since: around.state.position };
 }
 
 function positionOf(state: WatchState): Position | undefined {
@@ -215,14 +259,15 @@ describe("the watch machine, in any order of events", () => {
       fc.property(events(120), (schedule) => {
         const around = new Surroundings();
         for (const make of schedule) {
-          const event = make(positionOf(around.state)?.revision ?? 0n);
+          const event = around.asAnswer(make(positionOf(around.state)?.revision ?? 0n));
           if (!around.canProduce(event)) continue;
           around.feed(event);
           expect(around.waitsForSomething, `deaf in ${around.state.kind}`).toBe(true);
-          expect(around.state.kind === "watching", "watching is to have a stream that was created").toBe(
+          const { kind } = around.state;
+          expect(kind === "watching" || kind === "doubting", "a stream that was created is to be watched").toBe(
             around.stream === "created",
           );
-          if (around.state.kind === "idle" || around.state.kind === "closed") continue;
+          if (kind === "idle" || kind === "closed") continue;
           const accountedFor = around.heard || around.timers.has("silence") || around.toldStale;
           expect(accountedFor, "silent, and nobody will be told").toBe(true);
         }
@@ -236,10 +281,12 @@ describe("the watch machine, in any order of events", () => {
       fc.property(events(120), (schedule) => {
         const around = new Surroundings();
         for (const make of schedule) {
-          const event = make(positionOf(around.state)?.revision ?? 0n);
+          const event = around.asAnswer(make(positionOf(around.state)?.revision ?? 0n));
           if (event.kind !== "close" && around.canProduce(event)) around.feed(event);
         }
-        for (let step = 0; step < STEPS_TO_LIVE && !around.heard; step += 1) around.feed(healthyEvent(around));
+        const isLive = () => around.heard && around.state.kind === "watching";
+        for (let step = 0; step < STEPS_TO_LIVE && !isLive(); step += 1) around.feed(healthyEvent(around));
+        expect(around.heard).toBe(true);
         expect(around.state.kind).toBe("watching");
       }),
       RUNS,
@@ -254,7 +301,8 @@ describe("the watch machine, in any order of events", () => {
         let told: Position | undefined;
         for (const make of schedule) {
           const before = positionOf(around.state);
-          const event = make(before?.revision ?? 0n);
+          const wasDoubting = around.state.kind === "doubting";
+          const event = around.asAnswer(make(before?.revision ?? 0n));
           if (!around.canProduce(event)) continue;
           for (const effect of around.feed(event)) {
             if (effect.kind === "replace") {
@@ -273,6 +321,10 @@ describe("the watch machine, in any order of events", () => {
           if (event.kind === "progress" && event.revision > told!.revision) {
             told = { ...told!, revision: event.revision };
           }
+          if (wasDoubting && event.kind === "compared" && around.state.kind === "watching") {
+            told = { ...told!, revision: event.owed };
+          }
+          if (event.kind === "checked" && around.stream) told = { ...told!, raftTerm: event.header.raftTerm };
           if (event.kind === "created") {
             expect(around.state.kind === "watching", "of the same history").toBe(continues(before!, event.header));
           }

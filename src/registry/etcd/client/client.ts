@@ -65,7 +65,7 @@ export interface EtcdCallOptions {
 
 export interface EtcdStreamOptions {
   /**
-   * Where the connection is probed when it was silent for 2 s: a serializable Range of one key under this prefix, the only
+   * Where the connection is probed when it was silent for 2 s: a serializable read of the key that is this prefix, the only
    * place where the caller is sure to have permission to read.
    */
   readonly probePrefix: string;
@@ -192,6 +192,7 @@ class Client implements EtcdClient {
 /** The smallest question about what the caller may read, answered by the member alone, without the cluster. */
 function probe(prefix: string, token: Token): WireRequest {
   const method = KV.method.range;
-  const range = { ...prefixRange(prefix), limit: 1n, keysOnly: true, serializable: true };
+  const { key } = prefixRange(prefix);
+  const range = { key, keysOnly: true, serializable: true };
   return { path: pathOf(method), bytes: encode(method.input, range), metadata: tokenMetadata(token) };
 }

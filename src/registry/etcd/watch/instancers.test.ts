@@ -311,21 +311,151 @@ describe("an etcd instancer", () => {
     expect(instancer.skipped.size).toBe(0);
   });
 
-  describe("progress reports", () => {
+  describe("an open stream", () => {
     const askedProgress = ({ sent }: BookStream) =>
       sent.filter(({ requestUnion }) => requestUnion.case === "progressRequest").length;
+    /** The cluster's revision, as the check of a silent stream reads it. */
+    const checkedAt = (revision: bigint, raftTerm?: bigint) => answerList(revision, [], raftTerm);
+    const versionIs = (version: string) =>
+      client.nextCall(Maintenance.method.status).answer({ header: header(10n), version });
+
+    it("is not asked while the cluster's revision does not move, by one small read in 5 s", async () => {
+      const { views, stream } = await liveView();
+      await versionIs("3.5.16");
+      for (let checks = 0; checks < 3; checks += 1) {
+        await clock.advance(5_000);
+        expect(client.waitingCalls(KV.method.range)).toBe(1);
+        await checkedAt(10n);
+      }
+      await clock.advance(2_400);
+      expect(client.waitingCalls(KV.method.range)).toBe(0);
+      expect(askedProgress(stream)).toBe(0);
+      expect(views.map(summary)).toEqual(["pending", "live 10/0 a"]);
+    });
+
+    it("shows by a report that it missed nothing, where the cluster's revision moved", async () => {
+      const { views, stream } = await liveView();
+      await versionIs("3.5.16");
+      await clock.advance(5_000);
+      await checkedAt(400n);
+      expect(askedProgress(stream)).toBe(1);
+      stream.message({ header: header(400n), watchId: -1n });
+      await clock.advance(2_000);
+      expect(client.waitingCalls(KV.method.range)).toBe(0);
+      expect(views.map(summary)).toEqual(["pending", "live 10/0 a"]);
+    });
+
+    it("is deaf when it tells nothing of a change: it is passed over, and a list says what it kept from us", async () => {
+      const { views, stream } = await liveView(["a", "b"]);
+      await versionIs("3.5.16");
+      await clock.advance(5_000);
+      await checkedAt(12n);
+      await clock.advance(1_500);
+      const compare = client.nextCall(KV.method.range);
+      expect(compare.request).toMatchObject({ revision: 12n, minModRevision: 11n, limit: 1n, keysOnly: true });
+      await compare.answer({ header: header(12n), count: 1n });
+      expect(stream.ended).toMatchObject({ failed: "it did not tell of a change up to revision 12" });
+      await clock.advance(100);
+      await client.nextCall(KV.method.range).answer({ header: header(12n), kvs: [pair("b", 10n)] });
+      expect(startRevisionOf(client.nextStream(Watch.method.watch))).toBe(13n);
+      expect(views.slice(2).map(summary)).toEqual(["live 12/0 b"]);
+      expect(warnings).toEqual([]);
+    });
+
+    it.each([
+      ["a key that was put", { kvs: [pair("b", 12n)], count: 2n }],
+      ["a key that was deleted", { count: 0n }],
+      ["a key in place of another", { kvs: [pair("b", 12n)], count: 1n }],
+    ])("is deaf when it kept %s to itself", async (_what, answer) => {
+      const { stream } = await liveView();
+      await clock.advance(5_000);
+      await checkedAt(12n);
+      await clock.advance(1_500);
+      await client.nextCall(KV.method.range).answer({ header: header(12n), ...answer });
+      expect(stream.ended).toBeDefined();
+    });
+
+    it("that gives no reports is compared with the prefix, and less often", async () => {
+      const { views, stream } = await liveView();
+      await versionIs("3.4.23");
+      await clock.advance(5_000);
+      await checkedAt(400n);
+      await clock.advance(1_500);
+      await client.nextCall(KV.method.range).answer({ header: header(401n), count: 1n });
+      expect(askedProgress(stream)).toBe(0);
+      await clock.advance(14_000);
+      expect(client.waitingCalls(KV.method.range)).toBe(0);
+      await clock.advance(16_000);
+      expect(client.waitingCalls(KV.method.range)).toBe(1);
+      expect(views.map(summary)).toEqual(["pending", "live 10/0 a"]);
+      stream.end(new Error("cut"));
+      await clock.advance(100);
+      expect(startRevisionOf(client.nextStream(Watch.method.watch))).toBe(401n);
+    });
+
+    it("is not doubted any more once it tells a change, however late", async () => {
+      const { views, stream } = await liveView();
+      await clock.advance(5_000);
+      await checkedAt(12n);
+      await clock.advance(1_500);
+      const compare = client.nextCall(KV.method.range);
+      stream.message({ header: header(12n), events: [put("b", 12n)] });
+      await compare.answer({ header: header(12n), kvs: [pair("b", 12n)], count: 2n });
+      expect(stream.ended).toBeUndefined();
+      expect(views.map(summary)).toEqual(["pending", "live 10/0 a", "live 12/0 a,b"]);
+    });
+
+    it("leaves the view stale while the cluster does not answer, and live when it does", async () => {
+      const { views } = await liveView();
+      await clock.advance(5_000);
+      await client.nextCall(KV.method.range).fail(new Error("no etcd member answered within 5000 ms"));
+      await clock.advance(2_000);
+      expect(views.slice(2)).toMatchObject([{ state: "stale", error: { message: /within 5000 ms/ } }]);
+      await clock.advance(3_000);
+      await checkedAt(10n);
+      expect(views.slice(3).map(summary)).toEqual(["live 10/0 a"]);
+    });
+
+    it("of a cluster that is no more is left, although it stays open", async () => {
+      const { views, stream } = await liveView();
+      await clock.advance(5_000);
+      await checkedAt(500n, 1n);
+      expect(stream.ended).toBe("cancelled");
+      await answerList(500n, ["new"], 1n);
+      expect(views.slice(2).map(summary)).toEqual(["live 500/1 new"]);
+    });
+
+    it("is checked once for all services of a registry", async () => {
+      await liveView();
+      instancers.open("shelf");
+      await answerList(10n, []);
+      created(client.nextStream(Watch.method.watch), 10n);
+      await clock.advance(5_000);
+      expect(client.waitingCalls(KV.method.range)).toBe(1);
+    });
+
+    it("is checked for each service where what one may read tells nothing of the other", async () => {
+      await liveView();
+      instancers.open("shelf");
+      await answerList(10n, []);
+      created(client.nextStream(Watch.method.watch), 10n);
+      await clock.advance(5_000);
+      await client.nextCall(KV.method.range).fail(new Error("permission denied"));
+      await checkedAt(10n);
+      expect(client.waitingCalls(KV.method.range)).toBe(0);
+    });
+  });
+
+  describe("progress reports", () => {
     const reopenedFrom = async (stream: BookStream) => {
       stream.end(new Error("cut"));
       await clock.advance(100);
       return startRevisionOf(client.nextStream(Watch.method.watch));
     };
 
-    it("are asked for, and move the resume point when the member's version is known to be sound", async () => {
+    it("move the resume point when the member's version is known to be sound", async () => {
       const { stream } = await liveView();
-      const status = client.nextCall(Maintenance.method.status);
-      await status.answer({ header: header(10n), version: "3.5.16" });
-      await clock.advance(150_000);
-      expect(askedProgress(stream)).toBe(1);
+      await client.nextCall(Maintenance.method.status).answer({ header: header(10n), version: "3.5.16" });
       stream.message({ header: header(400n), watchId: -1n });
       expect(await reopenedFrom(stream)).toBe(401n);
     });

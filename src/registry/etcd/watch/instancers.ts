@@ -10,6 +10,7 @@ import type { Membership } from "../../../instance.js";
 import type { Random } from "../../../random.js";
 import type { Instancer } from "../../registry.js";
 import type { EtcdClient } from "../client/client.js";
+import { clusterRevision } from "./cluster-revision.js";
 import { progressTrust } from "./progress-trust.js";
 import { PublishedView, type ViewEnvironment } from "./published-view.js";
 import { PrefixWatch, type WatchEnvironment } from "./watch.js";
@@ -31,7 +32,11 @@ export interface EtcdInstancers extends AsyncDisposable {
 }
 
 export function etcdInstancers(options: EtcdInstancersOptions): EtcdInstancers {
-  const environment = { ...options, progress: progressTrust(options.client) };
+  const environment = {
+    ...options,
+    progress: progressTrust(options.client),
+    cluster: clusterRevision(options.client, options.clock),
+  };
   const watches = new Map<string, SharedWatch>();
   let closed = false;
 

@@ -36,6 +36,11 @@ export class MembershipTable {
     return this.#skipped;
   }
 
+  /** How many keys there are, those that cannot be read included. */
+  get keys(): number {
+    return this.#known.size + this.#skipped.size;
+  }
+
   /** Makes `entries` the whole truth, touching only what differs from what is known. */
   replace(entries: readonly Entry[], epoch: number): void {
     const sameHistory = epoch === this.#epoch;

@@ -60,6 +60,10 @@ export class PublishedView implements WatchObserver {
     return this.#table.skipped;
   }
 
+  get keys(): number {
+    return this.#table.keys;
+  }
+
   replaced(entries: readonly Entry[], { revision, epoch }: Position): void {
     if (this.#position && epoch !== this.#position.epoch) {
       this.#warn("was read anew because etcd was rebuilt or restored");

@@ -7,7 +7,8 @@ const position: Position = { clusterId: 7n, raftTerm: 3n, revision: 100n, epoch:
 const listing = { kind: "listing", failures: 0 } as const;
 const opening = { kind: "opening", position, failures: 0 } as const;
 const confirming = { kind: "confirming", position, failures: 0 } as const;
-const watching = { kind: "watching", position, failures: 2 } as const;
+const watching = { kind: "watching", position, failures: 2, reports: false } as const;
+const doubting = { ...watching, kind: "doubting", since: 100n, owed: 110n } as const;
 
 const states: readonly WatchState[] = [
   { kind: "idle" },
@@ -15,6 +16,8 @@ const states: readonly WatchState[] = [
   { ...listing, position },
   opening,
   watching,
+  doubting,
+  { ...doubting, reports: true },
   confirming,
   { kind: "waiting", next: listing },
   { kind: "waiting", next: opening },
@@ -37,12 +40,16 @@ const events: Readonly<Record<string, readonly WatchEvent[]>> = {
   "created (behind)": behind().map((header) => ({ kind: "created", header })),
   overdue: [{ kind: "overdue" }],
   changed: [{ kind: "changed", changes: [{ key: "k", modRevision: 101n }] }],
-  progress: [
-    { kind: "progress", revision: 101n },
-    { kind: "progress", revision: 99n },
-  ],
+  progress: [110n, 109n, 99n].map((revision) => ({ kind: "progress", revision })),
   settled: [{ kind: "settled" }],
-  "progress-due": [{ kind: "progress-due" }],
+  "check-due": [{ kind: "check-due" }],
+  checked: [{ kind: "checked", header: position, since: position }],
+  "checked (ahead)": [{ kind: "checked", header: { ...position, revision: 101n }, since: position }],
+  "checked (rebuilt)": behind().map((header) => ({ kind: "checked", header, since: position })),
+  unchecked: [{ kind: "unchecked" }],
+  unproven: [{ kind: "unproven" }],
+  compared: [{ kind: "compared", since: 100n, owed: 110n, same: true }],
+  "compared (deaf)": [{ kind: "compared", since: 100n, owed: 110n, same: false }],
   compacted: [{ kind: "compacted" }],
   refused: [{ kind: "refused" }],
   ended: [{ kind: "ended" }],
@@ -97,6 +104,31 @@ describe("the watch machine", () => {
     };
     expect(revisionAfter(150n)).toBe(150n);
     expect(revisionAfter(50n)).toBe(100n);
+  });
+
+  it("lets only a report of what is owed end a doubt", () => {
+    const stateAfter = (revision: bigint) => transition(doubting, { kind: "progress", revision }).state;
+    expect(stateAfter(109n)).toMatchObject({ kind: "doubting", position: { revision: 109n } });
+    expect(stateAfter(110n)).toMatchObject({ kind: "watching", position: { revision: 110n } });
+  });
+
+  it("resumes from the revision at which a comparison found nothing new", () => {
+    const compared = transition(doubting, { kind: "compared", since: 100n, owed: 110n, same: true });
+    const ended = transition(compared.state, { kind: "ended" });
+    expect(transition(ended.state, { kind: "retry" }).effects).toEqual([{ kind: "open", startRevision: 111n }]);
+  });
+
+  it("does not take the answer of an earlier doubt for that of this one", () => {
+    for (const other of [{ since: 99n }, { owed: 109n }]) {
+      const answer = { kind: "compared", since: 100n, owed: 110n, same: false, ...other } as const;
+      expect(transition(doubting, answer)).toEqual({ state: doubting, effects: [] });
+    }
+  });
+
+  it("does not take a revision that was read before the watch had come further for a cluster that went back", () => {
+    const since = { ...position, revision: 90n };
+    const checked = transition(watching, { kind: "checked", header: { ...position, revision: 95n }, since });
+    expect(checked.state).toMatchObject({ kind: "watching", position });
   });
 
   it("begins a new epoch when a list comes from another history, and only then", () => {

@@ -5,40 +5,59 @@
  * opened again, a compaction taken for an empty set, a resume point past events that never came). Here one pure function
  * holds them all; `watch.ts` carries out its effects, and a test holds the function to this table in both directions.
  *
- * | from       | on                   | to         | effects                         |
- * |------------|----------------------|------------|---------------------------------|
- * | idle       | start                | listing    | unheard, list                   |
- * | listing    | listed               | opening    | replace, unheard, open          |
- * | listing    | failed               | waiting    | retry                           |
- * | opening    | created              | watching   | heard                           |
- * | opening    | created (behind)     | confirming | fail-stream, confirm            |
- * | opening    | overdue              | waiting    | fail-stream, retry              |
- * | opening    | compacted            | waiting    | end-stream, retry               |
- * | opening    | refused              | waiting    | end-stream, retry               |
- * | opening    | ended                | waiting    | retry                           |
- * | watching   | changed              | watching   | apply                           |
- * | watching   | progress             | watching   |                                 |
- * | watching   | settled              | watching   |                                 |
- * | watching   | progress-due         | watching   | ask-progress                    |
- * | watching   | compacted            | waiting    | end-stream, unheard, retry      |
- * | watching   | refused              | waiting    | end-stream, unheard, retry      |
- * | watching   | ended                | waiting    | unheard, retry                  |
- * | confirming | confirmed            | opening    | open                            |
- * | confirming | confirmed (rebuilt)  | listing    | list                            |
- * | confirming | failed               | waiting    | retry                           |
- * | waiting    | retry                | listing    | list                            |
- * | waiting    | retry                | opening    | open                            |
- * | waiting    | retry                | confirming | confirm                         |
- * | listing    | silence              | listing    | stale                           |
- * | opening    | silence              | opening    | stale                           |
- * | confirming | silence              | confirming | stale                           |
- * | waiting    | silence              | waiting    | stale                           |
- * | idle       | close                | closed     | stop                            |
- * | listing    | close                | closed     | stop                            |
- * | opening    | close                | closed     | stop                            |
- * | watching   | close                | closed     | stop                            |
- * | confirming | close                | closed     | stop                            |
- * | waiting    | close                | closed     | stop                            |
+ * | from       | on                  | to         | effects                     |
+ * |------------|---------------------|------------|-----------------------------|
+ * | idle       | start               | listing    | unheard, list               |
+ * | listing    | listed              | opening    | replace, unheard, open      |
+ * | listing    | failed              | waiting    | retry                       |
+ * | opening    | created             | watching   | heard, check-later          |
+ * | opening    | created (behind)    | confirming | fail-stream, confirm        |
+ * | opening    | overdue             | waiting    | fail-stream, retry          |
+ * | opening    | compacted           | waiting    | end-stream, retry           |
+ * | opening    | refused             | waiting    | end-stream, retry           |
+ * | opening    | ended               | waiting    | retry                       |
+ * | watching   | changed             | watching   | apply                       |
+ * | watching   | progress            | watching   |                             |
+ * | watching   | settled             | watching   |                             |
+ * | watching   | check-due           | watching   | check                       |
+ * | watching   | checked             | watching   | heard, check-later          |
+ * | watching   | checked (ahead)     | doubting   | ask-progress                |
+ * | watching   | checked (rebuilt)   | listing    | end-stream, unheard, list   |
+ * | watching   | unchecked           | watching   | unheard, check-later        |
+ * | watching   | compacted           | waiting    | end-stream, unheard, retry  |
+ * | watching   | refused             | waiting    | end-stream, unheard, retry  |
+ * | watching   | ended               | waiting    | unheard, retry              |
+ * | doubting   | changed             | watching   | apply, heard, check-later   |
+ * | doubting   | progress            | watching   | heard, check-later          |
+ * | doubting   | progress            | doubting   |                             |
+ * | doubting   | settled             | doubting   |                             |
+ * | doubting   | unproven            | doubting   | compare                     |
+ * | doubting   | compared            | watching   | heard, check-later          |
+ * | doubting   | compared            | watching   | heard, check-rarely         |
+ * | doubting   | compared (deaf)     | waiting    | fail-stream, unheard, retry |
+ * | doubting   | unchecked           | watching   | unheard, check-later        |
+ * | doubting   | compacted           | waiting    | end-stream, unheard, retry  |
+ * | doubting   | refused             | waiting    | end-stream, unheard, retry  |
+ * | doubting   | ended               | waiting    | unheard, retry              |
+ * | confirming | confirmed           | opening    | open                        |
+ * | confirming | confirmed (rebuilt) | listing    | list                        |
+ * | confirming | failed              | waiting    | retry                       |
+ * | waiting    | retry               | listing    | list                        |
+ * | waiting    | retry               | opening    | open                        |
+ * | waiting    | retry               | confirming | confirm                     |
+ * | listing    | silence             | listing    | stale                       |
+ * | opening    | silence             | opening    | stale                       |
+ * | watching   | silence             | watching   | stale                       |
+ * | doubting   | silence             | doubting   | stale                       |
+ * | confirming | silence             | confirming | stale                       |
+ * | waiting    | silence             | waiting    | stale                       |
+ * | idle       | close               | closed     | stop                        |
+ * | listing    | close               | closed     | stop                        |
+ * | opening    | close               | closed     | stop                        |
+ * | watching   | close               | closed     | stop                        |
+ * | doubting   | close               | closed     | stop                        |
+ * | confirming | close               | closed     | stop                        |
+ * | waiting    | close               | closed     | stop                        |
  *
  * Everything not in the table changes nothing. What to know of the rows:
  * - The position moves with what was applied: a complete list, an event, a progress report that can be trusted. Never with
@@ -49,76 +68,35 @@
  *   instead of a watch being opened and refused.
  * - `compacted` lists again, and the view changes by the difference only.
  * - `unheard` starts the time after which the view is called stale, `heard` ends it; neither touches what is known.
+ * - An open stream proves nothing (docs/decisions/0013). So the cluster's revision is read again and again, and one that is
+ *   `ahead` of ours is owed by the stream, in events or a progress report. What is not told in time is compared: whether the
+ *   prefix changed between the two. If it did, the stream is `deaf`, and a list, which needs no stream, says what it kept
+ *   from us. If not, we are as far as that revision. A comparison reads the whole prefix, so it is made rarely where nothing
+ *   else can prove a stream fresh: where it has given no report so far (an old etcd, a proxy in between).
  */
 
-import { type Change, continues, type Entry, epochAfter, type Position, type StoreHeader } from "./position.js";
+import { type Change, continues, epochAfter, type Position } from "./position.js";
+import type {
+  Confirming,
+  Doubting,
+  Listing,
+  Opening,
+  Placed,
+  WatchEffect,
+  WatchEvent,
+  Watching,
+  WatchState,
+  WatchStep,
+} from "./watch-states.js";
 
-/** `failures` counts what went wrong since a watch last settled; it sets the wait before the next try. */
-interface Placed<Kind> {
-  readonly kind: Kind;
-  readonly position: Position;
-  readonly failures: number;
-}
-type Opening = Placed<"opening">;
-type Watching = Placed<"watching">;
-type Confirming = Placed<"confirming">;
-/** Without a position until the first list. */
-type Listing = Omit<Placed<"listing">, "position"> & { readonly position?: Position };
-interface Waiting {
-  readonly kind: "waiting";
-  readonly next: Listing | Opening | Confirming;
-}
-
-export type WatchState =
-  | { readonly kind: "idle" }
-  | Listing
-  | Opening
-  | Watching
-  | Confirming
-  | Waiting
-  | { readonly kind: "closed" };
-
-export type WatchEvent =
-  | { readonly kind: "start" }
-  | { readonly kind: "listed"; readonly header: StoreHeader; readonly entries: readonly Entry[] }
-  /** A list or a confirming read did not succeed. */
-  | { readonly kind: "failed" }
-  | { readonly kind: "created"; readonly header: StoreHeader }
-  /** The watch was asked for and nothing came back in time. */
-  | { readonly kind: "overdue" }
-  | { readonly kind: "changed"; readonly changes: readonly Change[] }
-  /** From a member that is free of the known bugs; others are not reported here. */
-  | { readonly kind: "progress"; readonly revision: bigint }
-  | { readonly kind: "progress-due" }
-  | { readonly kind: "compacted" }
-  /** The member cancelled the watch for any other reason, permission among them. */
-  | { readonly kind: "refused" }
-  | { readonly kind: "ended" }
-  /** The watch has lived for a while: whatever failed before is over. */
-  | { readonly kind: "settled" }
-  | { readonly kind: "confirmed"; readonly header: StoreHeader }
-  | { readonly kind: "retry" }
-  /** The time that `unheard` started is over. */
-  | { readonly kind: "silence" }
-  | { readonly kind: "close" };
-
-export type WatchEffect =
-  | { readonly kind: "list" | "confirm" | "end-stream" | "ask-progress" | "heard" | "unheard" | "stale" | "stop" }
-  | { readonly kind: "open"; readonly startRevision: bigint }
-  | { readonly kind: "fail-stream"; readonly reason: string }
-  /** `retry` after a while, the longer the more failures there were. */
-  | { readonly kind: "retry"; readonly failures: number }
-  | { readonly kind: "replace"; readonly entries: readonly Entry[]; readonly position: Position }
-  | { readonly kind: "apply"; readonly changes: readonly Change[]; readonly revision: bigint };
-
-export interface WatchStep {
-  readonly state: WatchState;
-  readonly effects: readonly WatchEffect[];
-}
+export type { WatchEffect, WatchEvent, WatchState, WatchStep } from "./watch-states.js";
 
 export function transition(state: WatchState, event: WatchEvent): WatchStep {
   if (event.kind === "close") {
     return state.kind === "closed" ? unchanged(state) : { state: { kind: "closed" }, effects: [{ kind: "stop" }] };
+  }
+  if (event.kind === "silence" && state.kind !== "idle" && state.kind !== "closed") {
+    return { state, effects: [{ kind: "stale" }] };
   }
   switch (state.kind) {
     case "idle":
@@ -129,11 +107,12 @@ export function transition(state: WatchState, event: WatchEvent): WatchStep {
       return whileOpening(state, event);
     case "watching":
       return whileWatching(state, event);
+    case "doubting":
+      return whileDoubting(state, event);
     case "confirming":
       return whileConfirming(state, event);
     case "waiting":
-      if (event.kind === "retry") return enter(state.next);
-      return event.kind === "silence" ? toldStale(state) : unchanged(state);
+      return event.kind === "retry" ? enter(state.next) : unchanged(state);
     case "closed":
       return unchanged(state);
   }
@@ -151,8 +130,6 @@ function whileListing(state: Listing, event: WatchEvent): WatchStep {
     }
     case "failed":
       return waitFor(state);
-    case "silence":
-      return toldStale(state);
     default:
       return unchanged(state);
   }
@@ -163,22 +140,17 @@ function whileOpening(state: Opening, event: WatchEvent): WatchStep {
     case "created":
       if (!continues(state.position, event.header)) {
         const reason = "it is behind what was read before, or of another cluster";
-        return enter({ ...state, kind: "confirming" }, { kind: "fail-stream", reason });
+        return enter(placed("confirming", state), { kind: "fail-stream", reason });
       }
-      return {
-        state: { ...state, kind: "watching", position: { ...state.position, raftTerm: event.header.raftTerm } },
-        effects: [{ kind: "heard" }],
-      };
+      return fresh(watching({ ...state, reports: false }, { raftTerm: event.header.raftTerm }));
     case "overdue":
       return waitFor(state, { kind: "fail-stream", reason: "it did not answer the request for a watch" });
     case "compacted":
-      return waitFor({ ...state, kind: "listing" }, { kind: "end-stream" });
+      return waitFor(placed("listing", state), { kind: "end-stream" });
     case "refused":
-      return waitFor({ ...state, kind: "confirming" }, { kind: "end-stream" });
+      return waitFor(placed("confirming", state), { kind: "end-stream" });
     case "ended":
       return waitFor(state);
-    case "silence":
-      return toldStale(state);
     default:
       return unchanged(state);
   }
@@ -186,25 +158,69 @@ function whileOpening(state: Opening, event: WatchEvent): WatchStep {
 
 function whileWatching(state: Watching, event: WatchEvent): WatchStep {
   switch (event.kind) {
-    case "changed": {
-      const revision = event.changes.at(-1)?.modRevision ?? state.position.revision;
+    case "changed":
+      return applied(state, event.changes);
+    case "progress":
+      return { state: reported(state, event.revision), effects: [] };
+    case "check-due":
+      return { state, effects: [{ kind: "check", since: state.position }] };
+    case "checked": {
+      if (!continues(event.since, event.header)) {
+        return enter(placed("listing", state), { kind: "end-stream" }, { kind: "unheard" });
+      }
+      const { raftTerm, revision } = event.header;
+      const checked = watching(state, { raftTerm });
+      if (revision <= state.position.revision) return fresh(checked);
       return {
-        state: { ...state, position: { ...state.position, revision } },
-        effects: [{ kind: "apply", changes: event.changes, revision }],
+        state: { ...checked, kind: "doubting", since: state.position.revision, owed: revision },
+        effects: [{ kind: "ask-progress" }],
       };
     }
-    case "progress":
-      return event.revision > state.position.revision
-        ? { state: { ...state, position: { ...state.position, revision: event.revision } }, effects: [] }
-        : unchanged(state);
-    case "progress-due":
-      return { state, effects: [{ kind: "ask-progress" }] };
+    case "unchecked":
+      return { state, effects: [{ kind: "unheard" }, { kind: "check-later" }] };
+    default:
+      return whileStreaming(state, event);
+  }
+}
+
+function whileDoubting(state: Doubting, event: WatchEvent): WatchStep {
+  switch (event.kind) {
+    case "changed": {
+      const { state: after, effects } = applied(state, event.changes);
+      return fresh(watching(after), ...effects);
+    }
+    case "progress": {
+      const after = reported(state, event.revision);
+      return after.position.revision >= state.owed ? fresh(watching(after)) : { state: after, effects: [] };
+    }
+    case "unproven":
+      return { state, effects: [{ kind: "compare", since: state.since, owed: state.owed }] };
+    case "compared":
+      if (event.since !== state.since || event.owed !== state.owed) return unchanged(state);
+      if (!event.same) {
+        const reason = `it did not tell of a change up to revision ${state.owed}`;
+        return waitFor(placed("listing", state), { kind: "fail-stream", reason }, { kind: "unheard" });
+      }
+      return {
+        state: watching(state, { revision: state.owed }),
+        effects: [{ kind: "heard" }, { kind: state.reports ? "check-later" : "check-rarely" }],
+      };
+    case "unchecked":
+      return { state: watching(state), effects: [{ kind: "unheard" }, { kind: "check-later" }] };
+    default:
+      return whileStreaming(state, event);
+  }
+}
+
+/** The ends of a stream that was open, and its coming of age. */
+function whileStreaming(state: Watching | Doubting, event: WatchEvent): WatchStep {
+  switch (event.kind) {
     case "compacted":
-      return waitFor({ ...state, kind: "listing" }, { kind: "end-stream" }, { kind: "unheard" });
+      return waitFor(placed("listing", state), { kind: "end-stream" }, { kind: "unheard" });
     case "refused":
-      return waitFor({ ...state, kind: "confirming" }, { kind: "end-stream" }, { kind: "unheard" });
+      return waitFor(placed("confirming", state), { kind: "end-stream" }, { kind: "unheard" });
     case "ended":
-      return waitFor({ ...state, kind: "opening" }, { kind: "unheard" });
+      return waitFor(placed("opening", state), { kind: "unheard" });
     case "settled":
       return { state: { ...state, failures: 0 }, effects: [] };
     default:
@@ -215,14 +231,41 @@ function whileWatching(state: Watching, event: WatchEvent): WatchStep {
 function whileConfirming(state: Confirming, event: WatchEvent): WatchStep {
   switch (event.kind) {
     case "confirmed":
-      return enter({ ...state, kind: continues(state.position, event.header) ? "opening" : "listing" });
+      return enter(placed(continues(state.position, event.header) ? "opening" : "listing", state));
     case "failed":
       return waitFor(state);
-    case "silence":
-      return toldStale(state);
     default:
       return unchanged(state);
   }
+}
+
+function placed<Kind>(kind: Kind, { position, failures }: Placed<unknown>): Placed<Kind> {
+  return { kind, position, failures };
+}
+
+function watching({ position, failures, reports }: Omit<Watching, "kind">, moved: Partial<Position> = {}): Watching {
+  return { kind: "watching", position: { ...position, ...moved }, failures, reports };
+}
+
+function applied<State extends Watching | Doubting>(
+  state: State,
+  changes: readonly Change[],
+): WatchStep & { state: State } {
+  const revision = changes.at(-1)?.modRevision ?? state.position.revision;
+  return {
+    state: { ...state, position: { ...state.position, revision } },
+    effects: [{ kind: "apply", changes, revision }],
+  };
+}
+
+function reported<State extends Watching | Doubting>(state: State, revision: bigint): State {
+  if (revision <= state.position.revision) return { ...state, reports: true };
+  return { ...state, reports: true, position: { ...state.position, revision } };
+}
+
+/** The watch has just been proven to miss nothing. */
+function fresh(state: Watching, ...before: readonly WatchEffect[]): WatchStep {
+  return { state, effects: [...before, { kind: "heard" }, { kind: "check-later" }] };
 }
 
 /** Goes to a state that begins with something to do, and does it after `before`. */
@@ -240,10 +283,6 @@ function enter(state: Listing | Opening | Confirming, ...before: WatchEffect[]):
 function waitFor(next: Listing | Opening | Confirming, ...before: WatchEffect[]): WatchStep {
   const failures = next.failures + 1;
   return { state: { kind: "waiting", next: { ...next, failures } }, effects: [...before, { kind: "retry", failures }] };
-}
-
-function toldStale(state: WatchState): WatchStep {
-  return { state, effects: [{ kind: "stale" }] };
 }
 
 function unchanged(state: WatchState): WatchStep {

@@ -7,7 +7,8 @@ import type { Clock, Timer } from "../../../clock.js";
 import { toError } from "../../../errors.js";
 import type { Random } from "../../../random.js";
 import type { EtcdCallOptions, EtcdClient } from "../client/client.js";
-import { currentHeader, listPrefix } from "./list.js";
+import type { ClusterRevision } from "./cluster-revision.js";
+import { currentHeader, listPrefix, unchangedBetween } from "./list.js";
 import type { Change, Entry, Position } from "./position.js";
 import type { ProgressTrust } from "./progress-trust.js";
 import { transition, type WatchEffect, type WatchEvent, type WatchState } from "./watch-machine.js";
@@ -25,11 +26,18 @@ const STALE_AFTER_MS = 2_000;
 const CREATED_WITHIN_MS = 5_000;
 // A watch that lived less has proved nothing: a proxy that accepts and cuts must not be met with a hot loop.
 const SETTLED_AFTER_MS = 5_000;
-// Half the shortest compaction interval in common use (5 min: kube-apiserver's), so that a quiet watch is not left behind.
-const PROGRESS_EVERY_MS = 150_000;
+// How long a stream may be deaf unnoticed, at most; with `REPORT_WITHIN_MS` and a list, what it kept from us is known within
+// 8 s. 1,000 processes ask for a revision 250 times a second then, a few percent of what one etcd answers.
+const CHECK_EVERY_MS = 5_000;
+// Where a check may cost a read of the whole prefix (1 ms for 1,000 keys): as much work for etcd as one list in 30 s.
+const CHECK_RARELY_MS = 30_000;
+// A member that is well reports at once, and an event is on its way no longer; a busy machine is slower.
+const REPORT_WITHIN_MS = 1_500;
 
 /** What a watch reports. Everything it says of the keys is exact at the revision that comes with it. */
 export interface WatchObserver {
+  /** How many keys are known, after everything that was reported. */
+  readonly keys: number;
   /** All there is at `position`; after a first list, a compaction or a rebuilt cluster. */
   replaced(entries: readonly Entry[], position: Position): void;
   /** What changed since the last report, in order. */
@@ -47,12 +55,13 @@ export interface WatchEnvironment {
   readonly clock: Clock;
   readonly random: Random;
   readonly progress: ProgressTrust;
+  readonly cluster: ClusterRevision;
 }
 
 /** Each timer is named for the event that it becomes. */
 type TimerName = "retry" | "silence" | (typeof streamTimers)[number];
 /** Those that belong to one stream and must not speak for the next. */
-const streamTimers = ["overdue", "settled", "progress-due"] as const;
+const streamTimers = ["overdue", "settled", "check-due", "unproven"] as const;
 
 /** Follows every key under `prefix` from `start()` to `close()`, for ever and through whatever happens to the registry. */
 export class PrefixWatch {
@@ -99,14 +108,39 @@ export class PrefixWatch {
   }
 
   #carryOut(effect: WatchEffect): void {
-    const { client, random, progress } = this.#environment;
+    const { client, random, progress, cluster } = this.#environment;
     switch (effect.kind) {
       case "list":
-        this.#read(listPrefix, (listed) => ({ kind: "listed", ...listed }));
+        this.#read(
+          (options) => listPrefix(client, this.#prefix, options),
+          (listed) => ({ kind: "listed", ...listed }),
+        );
         break;
       case "confirm":
-        this.#read(currentHeader, (header) => ({ kind: "confirmed", header }));
+        this.#read(
+          (options) => currentHeader(client, this.#prefix, options),
+          (header) => ({ kind: "confirmed", header }),
+        );
         break;
+      case "check": {
+        const { since } = effect;
+        this.#read(
+          (options) => cluster.read(this.#prefix, since, options),
+          (header) => ({ kind: "checked", header, since }),
+          "unchecked",
+        );
+        break;
+      }
+      case "compare": {
+        const { since, owed } = effect;
+        const { keys } = this.#observer;
+        this.#read(
+          (options) => unchangedBetween({ since, owed, keys }, client, this.#prefix, options),
+          (same) => ({ kind: "compared", since, owed, same }),
+          "unchecked",
+        );
+        break;
+      }
       case "open":
         for (const name of streamTimers) this.#cancel(name);
         this.#stream = openWatchStream(client, this.#prefix, effect.startRevision, {
@@ -114,6 +148,7 @@ export class PrefixWatch {
           onEnd: (error) => this.#failed(error, { kind: "ended" }),
         });
         this.#after("overdue", CREATED_WITHIN_MS);
+        this.#after("settled", SETTLED_AFTER_MS);
         break;
       case "end-stream":
         this.#stream?.cancel();
@@ -123,16 +158,20 @@ export class PrefixWatch {
         this.#stream?.fail(effect.reason);
         break;
       case "ask-progress":
-        progress.learn(this.#memberId);
-        this.#stream?.askProgress();
-        this.#askProgressLater();
+        if (progress.trusts(this.#memberId)) this.#stream?.askProgress();
+        else progress.learn(this.#memberId);
+        this.#after("unproven", REPORT_WITHIN_MS);
+        break;
+      case "check-later":
+        this.#after("check-due", spread(CHECK_EVERY_MS, random));
+        break;
+      case "check-rarely":
+        this.#after("check-due", spread(CHECK_RARELY_MS, random));
         break;
       case "heard":
         this.#lastError = undefined;
         this.#cancel("silence");
         this.#cancel("overdue");
-        this.#after("settled", SETTLED_AFTER_MS);
-        this.#askProgressLater();
         this.#observer.heard();
         break;
       case "unheard":
@@ -159,17 +198,21 @@ export class PrefixWatch {
     }
   }
 
+  /** The answer as an event, unless the watch was closed or has moved to another stream meanwhile. */
   #read<T>(
-    ask: (client: EtcdClient, prefix: string, options: EtcdCallOptions) => Promise<T>,
+    ask: (options: EtcdCallOptions) => Promise<T>,
     eventOf: (answer: T) => WatchEvent,
+    failure: "failed" | "unchecked" = "failed",
   ): void {
     const { signal } = this.#reading;
-    ask(this.#environment.client, this.#prefix, { signal, onSilence: (error) => this.#hindered(error) }).then(
+    const stream = this.#stream;
+    const isMeant = () => !signal.aborted && stream === this.#stream;
+    ask({ signal, onSilence: (error) => this.#hindered(error) }).then(
       (answer) => {
-        if (!signal.aborted) this.#dispatch(eventOf(answer));
+        if (isMeant()) this.#dispatch(eventOf(answer));
       },
       (error: unknown) => {
-        if (!signal.aborted) this.#failed(toError(error), { kind: "failed" });
+        if (isMeant()) this.#failed(toError(error), { kind: failure });
       },
     );
   }
@@ -207,11 +250,6 @@ export class PrefixWatch {
     this.#observer.hindered(error);
   }
 
-  /** Spread over the second half of the interval, so that a thousand watches opened together do not ask together. */
-  #askProgressLater(): void {
-    this.#after("progress-due", PROGRESS_EVERY_MS * (0.5 + this.#environment.random() / 2));
-  }
-
   #after(name: TimerName, delayMs: number): void {
     this.#cancel(name);
     const elapsed = () => {
@@ -226,4 +264,9 @@ export class PrefixWatch {
     this.#timers.get(name)?.cancel();
     this.#timers.delete(name);
   }
+}
+
+/** In the second half of `intervalMs`, so that a thousand watches opened together do not ask together. */
+function spread(intervalMs: number, random: Random): number {
+  return intervalMs * (0.5 + random() / 2);
 }
