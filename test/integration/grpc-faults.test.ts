@@ -1,4 +1,7 @@
 /** Servers that die, hang and come back, seen from their clients. */
+import { once } from "node:events";
+import { constants, createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { type CallError, type Connection, type Endpoint, firstMatch, type Instance } from "rollcall";
 import { type GrpcClient, grpcClient, grpcConnect, outcomeOf } from "rollcall/grpc";
@@ -48,7 +51,7 @@ describe("a connection", () => {
     const connection = connectTo(`127.0.0.1:${port}`);
     connection.connect?.();
     await firstMatch(connection.status, (now) => now === "failing", within(10_000));
-    await using _server = await startTalkProcess(`127.0.0.1:${port}`);
+    await using _server = await startTalkProcess({ listen: `127.0.0.1:${port}` });
     await firstMatch(connection.status, (now) => now === "ready", within(15_000));
     await connection[Symbol.asyncDispose]?.();
   });
@@ -86,6 +89,49 @@ describe("what a server may have seen", () => {
       reached: "never-sent",
     });
     await connection[Symbol.asyncDispose]?.();
+  });
+
+  test.each([
+    ["still listens", false],
+    ["listens no more", true],
+  ])("of a call that crossed its GOAWAY: nothing that it acted on, when it %s", async (_, leaves) => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    let before: number | undefined;
+    server.on("session", () => (before = undefined));
+    server.on("stream", (stream) => {
+      stream.on("error", () => {});
+      if (before === undefined) {
+        before = stream.id ?? 0;
+        stream.respond({ "content-type": "application/grpc", "grpc-status": status.NOT_FOUND }, { endStream: true });
+      } else {
+        if (leaves) server.close();
+        stream.session?.goaway(constants.NGHTTP2_NO_ERROR, before);
+      }
+    });
+    const { port } = server.address() as AddressInfo;
+    const connection = connectTo(`127.0.0.1:${port}`);
+    await failureOf(connection.client.say({ text: "hello" }));
+    const error = await failureOf(connection.client.say({ text: "hello" }));
+    const outcome = { kind: "failed", reached: "refused", fault: "server", code: "UNAVAILABLE" };
+    expect(outcomeOf(error)).toEqual(outcome);
+    await connection[Symbol.asyncDispose]?.();
+    server.close();
+  });
+
+  test("of a call that it refused while its connection lives on: everything", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    server.on("stream", (stream) => {
+      stream.on("error", () => {});
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    });
+    const { port } = server.address() as AddressInfo;
+    const connection = connectTo(`127.0.0.1:${port}`);
+    const error = await failureOf(connection.client.say({ text: "hello" }));
+    expect(outcomeOf(error)).toMatchObject({ reached: "maybe-seen", code: "UNAVAILABLE" });
+    await connection[Symbol.asyncDispose]?.();
+    server.close();
   });
 
   test("of a call whose deadline passed before there was a connection: nothing", async () => {

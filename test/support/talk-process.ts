@@ -1,24 +1,40 @@
-/** A talk server in a process of its own, to be stopped, continued and killed. */
+/** A talk server in a process of its own, to be drained, stopped, continued and killed. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { EtcdOptions } from "rollcall/etcd";
+import type { ServeOptions } from "rollcall/grpc";
 import { killAfterDeath } from "./after-death.js";
+
+/** What can be sent to another process; JSON knows no Infinity. */
+export interface TalkProcessOptions extends Pick<ServeOptions<readonly []>, "startTimeoutMs" | "spreadMs" | "drainMs"> {
+  /** Default: a free port of 127.0.0.1. */
+  readonly listen?: string;
+  /** The etcd to register "talk" in; default: nowhere. */
+  readonly etcd?: Pick<EtcdOptions, "endpoints" | "ttlMs">;
+  /** How long `Say` takes; default: no time. */
+  readonly workMs?: number;
+}
 
 export interface TalkProcess extends AsyncDisposable {
   readonly address: string;
   /** Stops answering, with every connection left open. */
   pause(): void;
   resume(): void;
+  /** SIGTERM: drains, deregisters and ends. Rejects if it ended otherwise. */
+  drain(): Promise<void>;
   kill(): Promise<void>;
 }
 
 const loader = new URL("typescript-loader.mjs", import.meta.url).href;
 const program = fileURLToPath(new URL("talk-program.ts", import.meta.url));
 
-/** Listens on `listen`, by default on a free port of 127.0.0.1. */
-export async function startTalkProcess(listen = "127.0.0.1:0"): Promise<TalkProcess> {
-  const child = spawn(process.execPath, ["--import", loader, program, listen], { stdio: ["pipe", "pipe", "inherit"] });
+/** Resolves when it serves and is registered. */
+export async function startTalkProcess(options: TalkProcessOptions = {}): Promise<TalkProcess> {
+  const child = spawn(process.execPath, ["--import", loader, program, JSON.stringify(options)], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   const exited = once(child, "exit");
   if (child.pid !== undefined) child.once("exit", killAfterDeath(child.pid));
   const [address] = (await Promise.race([
@@ -35,6 +51,11 @@ export async function startTalkProcess(listen = "127.0.0.1:0"): Promise<TalkProc
     address,
     pause: () => void child.kill("SIGSTOP"),
     resume: () => void child.kill("SIGCONT"),
+    async drain() {
+      child.kill("SIGTERM");
+      const [code, signal] = await exited;
+      if (code !== 0) throw new Error(`the drained talk server ended with ${signal ?? code}`);
+    },
     kill,
     [Symbol.asyncDispose]: kill,
   };

@@ -6,11 +6,14 @@
  */
 import type { EtcdClientOptions } from "../../../src/registry/etcd/client/client.js";
 import { type EtcdCluster, type EtcdOptions, startCluster } from "../../support/etcd.js";
+import { startTalkProcess, type TalkProcess, type TalkProcessOptions } from "../../support/talk-process.js";
 import { type Auditor, startAuditor } from "./auditor.js";
+import { type Load, type LoadOptions, startLoad } from "./load.js";
 import { type Network, startNetwork } from "./network.js";
 import { type Participant, type ParticipantOptions, startParticipant } from "./participant.js";
 
 export { type AuditEvent, type Auditor, describeEvent } from "./auditor.js";
+export { type Load, lostNothing } from "./load.js";
 export type { Network } from "./network.js";
 export type { Participant, StatusReport, ViewReport } from "./participant.js";
 export { nowMs } from "./participant-protocol.js";
@@ -26,6 +29,10 @@ export interface Laboratory extends AsyncDisposable {
   participant(options?: Partial<ParticipantOptions>): Promise<Participant>;
   /** All that happens under `prefix` (default `/services/`), from the beginning, seen past every fault of a network. */
   auditor(prefix?: string, options?: Omit<EtcdClientOptions, "endpoints">): Auditor;
+  /** A gRPC server as a process, registered as "talk" with a TTL of 5 s unless `options` say otherwise. */
+  server(options?: TalkProcessOptions): Promise<TalkProcess>;
+  /** Steady calls to "talk" from this process. */
+  load(options?: Partial<LoadOptions>): Promise<Load>;
   /** Has `thing` ended with the laboratory. */
   owns<T extends AsyncDisposable>(thing: T): T;
   stop(): Promise<void>;
@@ -53,6 +60,9 @@ export async function startLaboratory({ size = 3, ...options }: LaboratoryOption
     participant: async (given = {}) =>
       owns(await startParticipant({ endpoints: cluster.endpoints, ttlMs: TTL_MS, ...given })),
     auditor: (prefix, options) => owns(startAuditor(cluster.endpoints, prefix, options)),
+    server: async (given = {}) =>
+      owns(await startTalkProcess({ etcd: { endpoints: cluster.endpoints, ttlMs: TTL_MS }, ...given })),
+    load: async (given = {}) => owns(await startLoad({ endpoints: cluster.endpoints, ...given })),
     owns,
     stop,
     [Symbol.asyncDispose]: stop,

@@ -2,12 +2,23 @@
  * What the connection can say of a call that failed: whether it can have been sent, and whose wish its end was.
  * `outcomeOf` reads it off the record.
  */
-import { InterceptingCall, type Interceptor, type Metadata, status } from "@grpc/grpc-js";
+import { InterceptingCall, type Interceptor, type StatusObject, status } from "@grpc/grpc-js";
+import type { Outcome } from "../../../index.js";
 import type { CallStart, InstanceChannel } from "./instance-channel.js";
 import { testify } from "./outcome-of.js";
 
 // The codes under which grpc-js itself ends a call; under any other the server was heard.
 const MAYBE_OUR_OWN: ReadonlySet<status> = new Set([status.CANCELLED, status.DEADLINE_EXCEEDED, status.UNAVAILABLE]);
+
+/**
+ * What grpc-js says of a call that crossed a GOAWAY on the wire: HTTP/2 promises that the server did not act on it. grpc-js
+ * then tries once more on the same channel by itself, and may find nobody listening any more.
+ *
+ * Nothing but the text tells this from a connection that broke, and a reworded text costs only what it gains: calls that may
+ * not be repeated fail when they cross a GOAWAY. That grpc-js is the one who speaks, and not a server that passes on what
+ * happened to a call of its own, is plain from the connection, which is gone, and the trailers, which are none.
+ */
+const REFUSED = /^(Stream refused by server|No connection established)/;
 
 /** Follows one call, from its start. */
 export class CallWitness {
@@ -31,11 +42,17 @@ export class CallWitness {
   }
 
   /** Puts on record how the call failed. Tells whether it was our side that ended it. */
-  failed(code: status, metadata: Metadata): boolean {
-    if (!MAYBE_OUR_OWN.has(code)) this.#channel.received();
-    const cancelledHere = this.#cancelled && code === status.CANCELLED;
-    testify(metadata, { neverSent: !this.#channel.couldHaveSent(this.#start), cancelledHere });
+  failed(ending: StatusObject): boolean {
+    if (!MAYBE_OUR_OWN.has(ending.code)) this.#channel.received();
+    const cancelledHere = this.#cancelled && ending.code === status.CANCELLED;
+    testify(ending.metadata, { reached: this.#reached(ending), cancelledHere });
     return cancelledHere;
+  }
+
+  #reached({ code, details, metadata }: StatusObject): Outcome["reached"] {
+    if (!this.#channel.couldHaveSent(this.#start)) return "never-sent";
+    const byGoaway = code === status.UNAVAILABLE && REFUSED.test(details) && this.#channel.lostSince(this.#start);
+    return byGoaway && Object.keys(metadata.getMap()).length === 0 ? "refused" : "maybe-seen";
   }
 }
 
@@ -57,7 +74,7 @@ export function witnessInterceptor(channel: InstanceChannel): Interceptor {
             forward(message);
           },
           onReceiveStatus(ending, forward) {
-            if (ending.code !== status.OK) started.failed(ending.code, ending.metadata);
+            if (ending.code !== status.OK) started.failed(ending);
             forward(ending);
           },
         });

@@ -185,7 +185,7 @@ class RunningCall {
 
   /** `error` as it was received, with what is known of the call on record. */
   explain(error: ServiceError): ServiceError {
-    if (!this.#witness.failed(error.code, error.metadata)) return error;
+    if (!this.#witness.failed(error)) return error;
     error.cause ??= this.#reason;
     if (this.#reason instanceof RollcallError && this.#reason.code === "DEADLINE_EXCEEDED") {
       // What grpc-js says itself when its own timer for the same deadline is first.

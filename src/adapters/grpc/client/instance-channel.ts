@@ -39,10 +39,8 @@ const CHANNEL_DEFAULTS: ChannelOptions = {
   "grpc.client_idle_timeout_ms": 2 ** 31 - 1,
 };
 
-/** What was true of the connection when a call began; see `couldHaveSent`. */
+/** Which connection there was when a call began: how many there had been by then, negative if the last of them was ready. */
 export type CallStart = number;
-
-const READY_AT_START: CallStart = -1;
 
 export class InstanceChannel implements ChannelInterface {
   readonly #open: () => Channel;
@@ -88,12 +86,17 @@ export class InstanceChannel implements ChannelInterface {
   }
 
   callStart(): CallStart {
-    return this.#state === connectivityState.READY ? READY_AT_START : this.#readyCount;
+    return this.#state === connectivityState.READY ? -this.#readyCount : this.#readyCount;
   }
 
   /** False only if the connection was ready at no moment since `start`: then nothing can have left. */
   couldHaveSent(start: CallStart): boolean {
     return start !== this.#readyCount;
+  }
+
+  /** True only if the connection was ready at `start`, and that very connection is gone. */
+  lostSince(start: CallStart): boolean {
+    return start < 0 && start !== this.callStart();
   }
 
   // ChannelInterface, as grpc-js's clients use it

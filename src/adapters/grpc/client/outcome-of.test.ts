@@ -32,14 +32,14 @@ test.each([
 test("what the connection says decides whether a call was sent, whatever its status", () => {
   for (const code of [status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.INTERNAL]) {
     const error = failure(code);
-    testify(error.metadata, { neverSent: true, cancelledHere: false });
+    testify(error.metadata, { reached: "never-sent", cancelledHere: false });
     expect(outcomeOf(error).reached).toBe("never-sent");
   }
 });
 
 test("a call that we cancelled is nobody's failure", () => {
   const error = failure(status.CANCELLED);
-  testify(error.metadata, { neverSent: false, cancelledHere: true });
+  testify(error.metadata, { reached: "maybe-seen", cancelledHere: true });
   expect(outcomeOf(error)).toEqual({ kind: "cancelled", reached: "maybe-seen", code: "CANCELLED" });
 });
 

@@ -4,14 +4,15 @@
  * Why not judge by the status alone: UNAVAILABLE is what grpc-js reports for a server that refused the connection and also
  * for one that died while it worked on the request. The first may be tried again without a thought, the second may not.
  * The text of the message would tell them apart until somebody rewords it, so the connection itself bears witness: a call
- * that ended without the connection ever having been ready cannot have been sent.
+ * that ended without the connection ever having been ready cannot have been sent. The text is read only where it tells more
+ * than the connection can, see `call-witness.ts`.
  */
 import { type Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import type { Outcome } from "../../../index.js";
 
 /** What the connection knows of a call that failed. */
 export interface Witness {
-  readonly neverSent: boolean;
+  readonly reached: Outcome["reached"];
   /** Whether it was our side that ended the call. */
   readonly cancelledHere: boolean;
 }
@@ -47,14 +48,14 @@ const faults: Readonly<Record<number, Fault>> = {
 };
 
 /**
- * The outcome of an attempt that ended with `error`. Without proof of the contrary the server may have seen the call.
- * A refused stream (gRFC A6) counts as seen too: grpc-js does not tell it from other failures. An error that is no gRPC
- * status comes from the caller's own code.
+ * The outcome of an attempt that ended with `error`. Without proof of the contrary the server may have seen the call; a
+ * stream that is refused (gRFC A6) while its connection lives on counts as seen too. An error that is no gRPC status comes
+ * from the caller's own code.
  */
 export function outcomeOf(error: unknown): Outcome {
   if (!isServiceError(error)) return { kind: "failed", reached: "maybe-seen", fault: "caller" };
   const witness = witnesses.get(error.metadata);
-  const reached = witness?.neverSent ? "never-sent" : "maybe-seen";
+  const reached = witness?.reached ?? "maybe-seen";
   const code = status[error.code] ?? String(error.code);
   if (witness?.cancelledHere) return { kind: "cancelled", reached, code };
   const pushbackMs = pushback(error.metadata);
