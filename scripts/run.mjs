@@ -21,6 +21,7 @@ const modes = {
   test: () => vitest(),
   bench,
   "compare-etcd3": () => becomeSource(join(root, "test/faults/compare/compare.ts")),
+  soak: () => becomeSource(join(root, "test/faults/convergence/soak.ts")),
 };
 
 const run = modes[mode];

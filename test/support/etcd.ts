@@ -160,19 +160,19 @@ function member(plan: MemberPlan): EtcdMember {
     async restart(options = {}) {
       await kill();
       if (options.wipe) await rm(join(plan.dataDir, "data"), { recursive: true, force: true });
-      child = await serving(plan);
+      child = spawn(plan.binaries.etcd, plan.serverArgs, {
+        stdio: ["ignore", "ignore", "pipe"],
+        env: { PATH: process.env.PATH },
+      });
+      await serving(child, plan.name);
     },
     stop,
     [Symbol.asyncDispose]: stop,
   };
 }
 
-/** Starts a member and waits for its own word that it serves; what it printed is in the error when it does not. */
-async function serving(plan: MemberPlan): Promise<ChildProcess> {
-  const child = spawn(plan.binaries.etcd, plan.serverArgs, {
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { PATH: process.env.PATH },
-  });
+/** Waits for a member's own word that it serves; what it printed is in the error when it does not. */
+async function serving(child: ChildProcess, name: string): Promise<void> {
   if (child.pid !== undefined) child.once("exit", killAfterDeath(child.pid));
   let log = "";
   await new Promise<void>((resolve, reject) => {
@@ -181,9 +181,8 @@ async function serving(plan: MemberPlan): Promise<ChildProcess> {
       if (log.includes("ready to serve client requests")) resolve();
     });
     child.once("error", reject);
-    child.once("exit", (code) => reject(new Error(`etcd ${plan.name} ended with ${code}:\n${log}`)));
+    child.once("exit", (code) => reject(new Error(`etcd ${name} ended with ${code}:\n${log}`)));
   });
-  return child;
 }
 
 async function etcdctl(binary: string, args: readonly string[]): Promise<string> {

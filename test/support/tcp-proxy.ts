@@ -1,7 +1,8 @@
 /** A TCP proxy whose network can fail: what a client sees of a member behind a bad switch, without touching the member. */
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePorts } from "./etcd.js";
 
 /**
  * - `pass`: bytes go through.
@@ -101,8 +102,8 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     if (server.listening) await once(server.close(), "close");
   };
 
-  await listen(0);
-  const ownPort = (server.address() as AddressInfo).port; // a TCP server's address is never a string
+  const [ownPort = 0] = await freePorts(1);
+  await listen(ownPort);
   return {
     endpoint: `127.0.0.1:${ownPort}`,
     get accepted() {

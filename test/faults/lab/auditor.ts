@@ -60,6 +60,8 @@ export function startAuditor(
   const listeners = new Set<() => void>();
   /** The events of this epoch by revision and key. */
   let known = new Map<string, AuditEvent>();
+  /** The revisions of which all is known. */
+  let heard = new Set<bigint>();
   let epoch = 0;
   let last = 0n;
   let gap: Error | undefined;
@@ -70,6 +72,7 @@ export function startAuditor(
     epoch += 1;
     last = 0n;
     known = new Map();
+    heard = new Set();
   };
 
   const watch = async (client: (typeof watchers)[number], fromRevision: bigint): Promise<void> => {
@@ -77,18 +80,20 @@ export function startAuditor(
     let member: number | undefined;
     let next = 1n;
     const hear = (told: AuditEvent) => {
-      const before = known.get(nameOf(told));
       if (member !== undefined && member !== epoch) return; // of a cluster that is no more
-      if (told.modRevision > last) {
-        // Whoever tells news without having told the old has another history, unless the old was compacted.
-        if (member === undefined && last > 0n && fromRevision === 1n) beginEpoch(fromRevision);
-        if (member === undefined && last > 0n && fromRevision > last + 1n) gap ??= gapBefore(fromRevision);
-      } else if (before === undefined || !same(before, told)) beginEpoch(fromRevision);
+      const before = known.get(nameOf(told));
+      // A revision of which nothing is known is no contradiction: some versions lose an event on one member's watch.
+      const contradicts = before ? !same(before, told) : heard.has(told.modRevision);
+      const skips = member === undefined && last > 0n && told.modRevision > last;
+      // Whoever tells news without having told the old has another history, unless the old was compacted.
+      if (contradicts || (skips && fromRevision === 1n)) beginEpoch(fromRevision);
+      else if (skips && fromRevision > last + 1n) gap ??= gapBefore(fromRevision);
       member = epoch;
       if (known.has(nameOf(told))) return;
       const event = { ...told, epoch };
       known.set(nameOf(event), event);
-      events.push(event);
+      const place = events.findLastIndex((each) => each.epoch < epoch || each.modRevision <= event.modRevision);
+      events.splice(place + 1, 0, event);
     };
     await new Promise<void>((resolve) => {
       const stream = client.stream(
@@ -103,7 +108,11 @@ export function startAuditor(
             const atMs = nowMs();
             for (const each of news) hear(auditEvent(each, atMs));
             // Only now: one revision may change several keys.
-            last = news.reduce((highest, { kv }) => (kv && kv.modRevision > highest ? kv.modRevision : highest), last);
+            for (const { kv } of news) {
+              if (!kv) continue;
+              heard.add(kv.modRevision);
+              if (kv.modRevision > last) last = kv.modRevision;
+            }
             for (const listener of [...listeners]) listener();
           },
           onEnd: () => resolve(),

@@ -5,7 +5,10 @@ import { type Command, nowMs, type ParticipantOptions, type Report } from "./par
 
 const options = JSON.parse(process.argv[2] ?? "{}") as ParticipantOptions;
 const registry = etcd({ logger: false, ...options });
-const registrations = new Map<string, Registration>();
+const registrations = new Map<
+  string,
+  { readonly giveUp: AbortController; readonly registered: Promise<Registration> }
+>();
 
 const report = (message: Report) => void process.send?.(message);
 
@@ -13,19 +16,27 @@ async function obey(command: Command): Promise<void> {
   switch (command.kind) {
     case "register": {
       const { service, instance } = command;
-      const registration = await registry.register(service, instance, { timeoutMs: Number.POSITIVE_INFINITY });
-      registrations.set(`${service} ${instance.address}`, registration);
+      const giveUp = new AbortController();
+      const patience = { timeoutMs: Number.POSITIVE_INFINITY, signal: giveUp.signal };
+      const registered = registry.register(service, instance, patience);
+      registrations.set(`${service} ${instance.address}`, { giveUp, registered });
+      const registration = await registered;
       registration.subscribe((status) => {
-        const leaseId = registration.lease?.id;
-        const about = { service, address: instance.address, ...(leaseId !== undefined && { leaseId }) };
-        report({ kind: "status", report: { ...status, ...about, atMs: nowMs() } });
+        const { id: leaseId, revision } = registration.lease ?? {};
+        const lease = { ...(leaseId !== undefined && { leaseId }), ...(revision !== undefined && { revision }) };
+        report({ kind: "status", report: { ...status, service, address: instance.address, ...lease, atMs: nowMs() } });
       });
       break;
     }
     case "deregister": {
       const key = `${command.service} ${command.address}`;
-      await registrations.get(key)?.close();
+      const made = registrations.get(key);
       registrations.delete(key);
+      made?.giveUp.abort(); // has no effect once it is registered
+      await made?.registered.then(
+        (registration) => registration.close(),
+        () => {}, // told to whoever asked for it
+      );
       break;
     }
     case "watch":

@@ -20,6 +20,8 @@ export interface StatusReport extends RegistrationStatus {
   readonly address: string;
   /** The lease that holds the key; absent while there is none. */
   readonly leaseId?: bigint;
+  /** Of the last claim. */
+  readonly revision?: bigint;
   readonly atMs: number;
 }
 

@@ -3,7 +3,6 @@
  * watches as it is told, and everything that it is shown is kept here with its time.
  */
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Membership, NewInstance } from "rollcall";
 import { killAfterDeath } from "../../support/after-death.js";
@@ -18,7 +17,7 @@ export interface Participant extends AsyncDisposable {
   readonly views: readonly ViewReport[];
   /** The latest view of `service`. */
   view(service?: string): Membership | undefined;
-  /** Keeps trying until it is registered. */
+  /** Keeps trying until it is registered; rejects when it is deregistered before. */
   register(instance: NewInstance, service?: string): Promise<void>;
   deregister(address: string, service?: string): Promise<void>;
   watch(service?: string): Promise<void>;
@@ -43,7 +42,8 @@ export async function startParticipant(options: ParticipantOptions, program = ow
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     serialization: "advanced", // revisions are bigints
   });
-  const exited = once(child, "exit");
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.on("error", () => {}); // a message that an ended process does not get: whoever sent it hears of the end
   if (child.pid !== undefined) child.once("exit", killAfterDeath(child.pid));
 
   const statuses: StatusReport[] = [];

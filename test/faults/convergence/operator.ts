@@ -1,0 +1,83 @@
+/** The operator's hand, which is etcdctl. What it cannot do within a few seconds, because etcd is down, is not done. */
+import type { EtcdClient } from "../../../src/registry/etcd/client/client.js";
+import { keyBytes } from "../../../src/registry/etcd/client/key-range.js";
+import { KV } from "../../../src/registry/etcd/proto/etcd_pb.js";
+import type { Auditor } from "../lab/auditor.js";
+import type { Laboratory } from "../lab/laboratory.js";
+import { PREFIX } from "./recording.js";
+import type { OperatorAction } from "./schedule.js";
+import { knownUntil } from "./truth.js";
+
+const PATIENCE_MS = 2_000;
+const PATIENCE = [`--command-timeout=${PATIENCE_MS}ms`, `--dial-timeout=${PATIENCE_MS}ms`];
+
+export async function operate(
+  { cluster }: Laboratory,
+  auditor: Auditor,
+  client: EtcdClient,
+  action: OperatorAction,
+): Promise<void> {
+  const etcdctl = (...args: readonly string[]) => cluster.etcdctl(...PATIENCE, ...args);
+  switch (action.act) {
+    case "delete prefix":
+      await etcdctl("del", "--prefix", PREFIX);
+      return;
+    case "compact": {
+      // No further than the auditor has come: what it missed could not be had again.
+      const events = auditor.events.filter(({ epoch }) => epoch === auditor.epoch);
+      await etcdctl("compact", String(knownUntil({ sinceMs: 0, events })));
+      return;
+    }
+    case "defragment":
+      await etcdctl("defrag");
+      return;
+    case "put to a neighbour":
+      await etcdctl("put", PREFIX.replace(/\/$/, "store/10.0.8.8:50051"), "10.0.8.8:50051");
+      return;
+    case "churn":
+      return churn(client, action.changes);
+    default:
+      await disturb(etcdctl, auditor, action);
+  }
+}
+
+type OfOneKey = Extract<OperatorAction, { readonly address: string }>;
+
+function disturb(
+  etcdctl: (...args: readonly string[]) => Promise<string>,
+  auditor: Auditor,
+  { act, address }: OfOneKey,
+): Promise<string> {
+  const key = PREFIX + address;
+  const foreign = `${PREFIX}foreign-${address}`;
+  switch (act) {
+    case "delete key":
+      return etcdctl("del", key);
+    case "revoke lease": {
+      const lease = auditor.at().get(key)?.lease ?? 0n;
+      return lease === 0n ? Promise.resolve("") : etcdctl("lease", "revoke", lease.toString(16));
+    }
+    case "put without lease":
+      return etcdctl("put", key, address);
+    case "put garbage without lease":
+      return etcdctl("put", key, "garbage");
+    case "put garbage under lease":
+      return etcdctl("put", "--ignore-lease", key, "garbage");
+    case "put foreign key":
+      return etcdctl("put", foreign, "10.0.9.9:50051");
+    case "delete foreign key":
+      return etcdctl("del", foreign);
+  }
+}
+
+/** Puts each of a few keys twice, with another value each time, and then deletes it. */
+async function churn(client: EtcdClient, changes: number): Promise<void> {
+  for (let change = 0; change < changes; change += 1) {
+    const key = keyBytes(`${PREFIX}churn-${Math.floor(change / 3) % 5}`);
+    if (change % 3 === 2) await client.unary(KV.method.deleteRange, { key }, { timeoutMs: PATIENCE_MS });
+    else {
+      const value = new TextEncoder().encode(`10.0.7.${change % 3}:50051`);
+      await client.unary(KV.method.put, { key, value }, { timeoutMs: PATIENCE_MS });
+    }
+  }
+}

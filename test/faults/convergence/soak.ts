@@ -1,0 +1,99 @@
+/**
+ * The convergence check, for as long as you like: `npm run soak -- --minutes 60 --parallel 2`, or one seed again:
+ * `npm run soak -- --seed 42`. A seed decides what is done and when; what the machine makes of it may differ a little.
+ *
+ * Exit code 0: no violation; 1: a check failed; 2: unusable arguments; 3: no check failed, but not every run could be
+ * carried out.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { etcdBinaries } from "../../../scripts/etcd.mjs";
+import { generate } from "./generate.js";
+import { describe } from "./schedule.js";
+import { runSeed, type SeedReport } from "./soak-seed.js";
+import { newSoakSummary } from "./soak-summary.js";
+
+const USAGE = "npm run soak -- (--seed N | --minutes N) [--parallel K] [--from SEED] [--summary FILE.md]";
+const folder = fileURLToPath(new URL("../../../.cache/soak", import.meta.url));
+
+const options = parsed();
+await Promise.all([etcdBinaries("3.4"), etcdBinaries("3.5")]); // once, and not by all runs at the same time
+mkdirSync(folder, { recursive: true });
+const summary = newSoakSummary();
+const startedMs = performance.now();
+const untilMs = startedMs + options.minutes * 60_000;
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+
+let next = options.from;
+const worker = async () => {
+  do {
+    const seed = next++;
+    const began = performance.now();
+    const report = await runSeed(seed, stop.signal);
+    if (!stop.signal.aborted) tell(seed, report, performance.now() - began);
+  } while (performance.now() < untilMs && !stop.signal.aborted);
+};
+await Promise.all(Array.from({ length: options.parallel }, worker));
+
+const markdown = summary.markdown(performance.now() - startedMs);
+mkdirSync(dirname(options.summary), { recursive: true });
+writeFileSync(options.summary, markdown);
+process.stdout.write(`\n${markdown}\n(also in ${options.summary})\n`);
+process.exitCode = summary.violated.length > 0 ? 1 : summary.failed.length > 0 ? 3 : 0;
+
+function tell(seed: number, report: SeedReport, tookMs: number): void {
+  const line = (text: string) => void process.stdout.write(`seed ${seed}: ${text}\n`);
+  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+  if ("failure" in report) {
+    summary.addFailure(seed);
+    line(`COULD NOT BE CARRIED OUT after ${seconds(tookMs)}: ${report.failure}`);
+    return;
+  }
+  const { outcome } = report;
+  summary.add(outcome);
+  const { etcd, violations, views, unknowable, events, settledMs } = outcome;
+  const settled = settledMs === undefined ? "never settled" : `settled in ${seconds(settledMs)}`;
+  const figures = `etcd ${etcd}, ${events} changes, ${views} views (${unknowable} lost to a wipe), ${settled}`;
+  line(`${violations.length === 0 ? "ok" : "VIOLATED"}, ${figures}; took ${seconds(tookMs)}`);
+  if (violations.length === 0) return;
+  const file = join(folder, `seed-${seed}.txt`);
+  writeFileSync(file, `${report.timeline}\n`);
+  const found = violations.slice(0, 10).map(({ check, what }) => `  ${check}: ${what}`);
+  if (violations.length > 10) found.push(`  and ${violations.length - 10} more`);
+  const replay = `again: npm run soak -- --seed ${seed}; what happened this time: ${file}`;
+  process.stdout.write(`${found.join("\n")}\n${describe(generate(seed))}\n${replay}\n`);
+}
+
+function parsed() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        seed: { type: "string" },
+        minutes: { type: "string" },
+        parallel: { type: "string", default: "1" },
+        from: { type: "string", default: String(Math.floor(Date.now() / 1_000)) },
+        summary: { type: "string", default: join(folder, "summary.md") },
+      },
+    });
+    const { seed, minutes, parallel, from, summary } = values;
+    if ((seed === undefined) === (minutes === undefined)) throw new Error("give either --seed or --minutes");
+    return {
+      summary,
+      parallel: seed === undefined ? whole("parallel", parallel, 1) : 1,
+      from: whole("seed", seed ?? from, 0),
+      minutes: minutes === undefined ? 0 : whole("minutes", minutes, 1),
+    };
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n${USAGE}\n`);
+    process.exit(2);
+  }
+}
+
+function whole(name: string, text: string, least: number): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= least && number < 2 ** 32) return number;
+  throw new Error(`--${name} ${text}: give a whole number from ${least} on`);
+}
