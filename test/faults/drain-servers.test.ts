@@ -1,5 +1,6 @@
 /** Servers that leave, die, hang and come back under steady load, with etcd between them and their clients: which calls fail. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { status } from "@grpc/grpc-js";
 import { firstMatch } from "rollcall";
 import { expect, test } from "vitest";
 import { type Load, lostNothing, startLaboratory, TTL_MS } from "./lab/laboratory.js";
@@ -18,7 +19,7 @@ async function startScene() {
 const allReady = (load: Load, withinMs: number) =>
   firstMatch(load.client.endpoints.availability, ({ ready }) => ready === 3, AbortSignal.timeout(withinMs));
 
-test("21: a rolling restart of every server fails no call, whether it may be repeated or not", async () => {
+test.concurrent("21: a rolling restart of every server fails no call, whether it may be repeated or not", async () => {
   await using scene = await startScene();
   const repeatable = await scene.lab.load({ idempotent: true });
   const once = await scene.lab.load({ idempotent: false });
@@ -35,7 +36,38 @@ test("21: a rolling restart of every server fails no call, whether it may be rep
   expect(once.calls).toBeGreaterThan(1_000);
 });
 
-test("39: a server that is killed fails no idempotent call, and gets no more long before its lease ends", async () => {
+test.concurrent("21: streams go on while their server drains, lose nothing of what it sent, and end with UNAVAILABLE after drainMs", async () => {
+  await using lab = await startLaboratory({ size: 1 });
+  const server = await lab.server({ drainMs: 1_500, workMs: 2_000 });
+  const load = await lab.load({ idempotent: true, servers: 1, callers: 0 });
+  const { client } = load;
+  const heard: string[] = [];
+  async function* words() {
+    for (let count = 0; ; count += 1) {
+      yield { text: String(count) };
+      await sleep(50);
+    }
+  }
+  const talking = (async () => {
+    for await (const { text } of client.echo(words())) heard.push(text);
+  })();
+  const ended = talking.catch((error: unknown) => error);
+  while (heard.length < 5) await sleep(20);
+
+  const inFlight = client.say({ text: "in flight" }, { timeoutMs: 30_000 });
+  await sleep(200); // it has left
+  const drained = server.drain();
+  await firstMatch(client.endpoints, ({ length }) => length === 0, AbortSignal.timeout(10_000));
+  const before = heard.length;
+  expect((await inFlight).text).toBe("in flight");
+  // UNAVAILABLE, not CANCELLED, which a client would take for its own doing; and no second attempt: its first answers were seen.
+  expect(await ended).toMatchObject({ code: status.UNAVAILABLE });
+  await drained;
+  expect(heard.length).toBeGreaterThan(before + 3); // a second of spreading and one and a half of draining, at a word in 50 ms
+  expect(heard).toEqual(heard.map((_, count) => String(count)));
+});
+
+test.concurrent("39: a server that is killed fails no idempotent call, and gets no more long before its lease ends", async () => {
   await using scene = await startScene();
   const load = await scene.lab.load({ idempotent: true });
   const [victim] = scene.servers;
@@ -49,7 +81,7 @@ test("39: a server that is killed fails no idempotent call, and gets no more lon
   await lostNothing(load);
 });
 
-test("a server that hangs fails no idempotent call, gets no more of them, and is used again when it wakes", async () => {
+test.concurrent("a server that hangs fails no idempotent call, gets no more of them, and is used again when it wakes", async () => {
   await using scene = await startScene();
   const load = await scene.lab.load({ idempotent: true, timeoutMs: 3_000 });
   const [victim] = scene.servers;

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { constants, createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { status } from "@grpc/grpc-js";
-import { type CallError, type Connection, type Endpoint, firstMatch, type Instance } from "rollcall";
+import { type CallError, type Connection, firstMatch, type Instance } from "rollcall";
 import { type GrpcClient, grpcClient, grpcConnect, outcomeOf } from "rollcall/grpc";
 import { manualRegistry } from "rollcall/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -166,51 +166,6 @@ describe("a hung server", () => {
     expect((await connection.client.say({ text: "hello" })).text).toBe("hello");
     await connection[Symbol.asyncDispose]?.();
   });
-
-  test("costs idempotent calls no failure, and gets no more of them until it answers", async () => {
-    const [first, second, third] = servers;
-    const registry = manualRegistry();
-    registry.membership("talk").live(first.address, second.address, third.address);
-    await using talk = grpcClient(Talk, { registry, service: "talk", idempotent: true, timeoutMs: 3_000 });
-    const stateOf = (address: string) =>
-      talk.endpoints.current.find((endpoint: Endpoint<unknown>) => endpoint.address === address)?.state;
-    for (let call = 0; call < 9; call += 1) await talk.say({ text: "hello" });
-
-    first.pause();
-    for (let call = 0; call < 3; call += 1) expect((await talk.say({ text: "hello" })).text).toBe("hello");
-    expect(stateOf(first.address)).not.toBe("ready");
-    const picked = new Set<string>();
-    for (let call = 0; call < 30; call += 1) {
-      await talk.call((client, context) => {
-        picked.add(context.instance.address);
-        return client.say({ text: "hello" }, context);
-      });
-    }
-    expect(picked).toEqual(new Set([second.address, third.address]));
-
-    first.resume();
-    await firstMatch(talk.endpoints.availability, ({ ready }) => ready === 3, within(15_000));
-  });
-});
-
-test("a server that dies under load costs idempotent calls no failure", async () => {
-  await using first = await startTalkProcess();
-  await using second = await startTalkProcess();
-  const registry = manualRegistry();
-  registry.membership("talk").live(first.address, second.address);
-  await using talk = grpcClient(Talk, { registry, service: "talk", idempotent: true, timeoutMs: 5_000 });
-  await talk.ready();
-  let calls = 0;
-  let killed: Promise<void> | undefined;
-  const caller = async () => {
-    while (calls < 400) {
-      calls += 1;
-      if (calls === 100) killed = first.kill();
-      expect((await talk.say({ text: "hello" })).text).toBe("hello");
-    }
-  };
-  await Promise.all(Array.from({ length: 8 }, caller));
-  await killed;
 });
 
 test("a call that may not be repeated fails with the status when its server dies", async () => {
