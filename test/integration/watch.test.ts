@@ -70,13 +70,6 @@ function expectNeverEmptyNorBack({ views }: Followed): void {
   expect(revisions(views)).toEqual(revisions(views).toSorted((a, b) => Number(a - b)));
 }
 
-async function currentRevision(member: EtcdMember): Promise<string> {
-  const [status] = JSON.parse(await member.etcdctl("endpoint", "status", "-w", "json")) as [
-    { Status: { header: { revision: number } } },
-  ];
-  return String(status.Status.header.revision);
-}
-
 async function putMany(client: EtcdClient, names: readonly string[]): Promise<void> {
   const left = [...names];
   const writer = async () => {
@@ -155,43 +148,6 @@ describe("an instancer on etcd", () => {
     await member.restart();
     await put(member, "b");
     await book.until(holds("a", "b"));
-    expectNeverEmptyNorBack(book);
-  });
-
-  it("resyncs by difference when the history was compacted while it was cut off", async () => {
-    const member = owned(await startEtcd());
-    const proxy = owned(await startTcpProxy(member.endpoint));
-    await put(member, "a");
-    await put(member, "b");
-    const book = follow(registry([proxy.endpoint]));
-    await book.until(holds("a", "b"));
-    await proxy.set("refuse");
-    await member.etcdctl("del", "/services/book/a:1");
-    await put(member, "c");
-    await member.etcdctl("compact", await currentRevision(member));
-    await proxy.set("pass");
-    const view = await book.until(holds("b", "c"));
-    expect(view).toMatchObject({ epoch: 0 });
-    expectNeverEmptyNorBack(book);
-  });
-
-  it("loses none of 2,500 events when it is cut again while it catches up", async () => {
-    const member = owned(await startEtcd());
-    const proxy = owned(await startTcpProxy(member.endpoint));
-    const writer = owned(etcdClient({ endpoints: [member.endpoint], logger: false }));
-    const names = Array.from({ length: 2_500 }, (_, index) => `h${String(index).padStart(4, "0")}`);
-    await put(member, "first");
-    const book = follow(registry([proxy.endpoint]));
-    await book.until(holds("first"));
-    await proxy.set("refuse");
-    await putMany(writer, names);
-    const beforeHealing = book.views.length;
-    await proxy.set("pass");
-    const partial = await book.until((view) => hosts(view).length > 1, beforeHealing);
-    proxy.cut();
-    expect(hosts(partial).length).toBeLessThan(2_501);
-    await put(member, "last");
-    await book.until(holds("first", ...names, "last"));
     expectNeverEmptyNorBack(book);
   });
 
