@@ -111,7 +111,7 @@ describe.concurrent("answers that are lost or late", () => {
   });
 });
 
-describe.concurrent("a network that is silent", () => {
+describe.concurrent("a network that is silent or slow", () => {
   test("20: a lease revoked behind a black hole: the server knows that it may be lost, and is back within 2 s of healing", async () => {
     await using all = await start();
     const { lab, network, auditor, server, states } = all;
@@ -129,6 +129,18 @@ describe.concurrent("a network that is silent", () => {
     expect(back.atMs - healedAtMs).toBeLessThan(BACK_WITHIN_MS);
     await server.until(() => states().at(-1) === "registered");
     expect(await leases(lab.cluster)).toEqual([back.lease]);
+  });
+
+  test("35: with every answer more than a second late, the key is never absent", async () => {
+    await using all = await start(3);
+    const { network, auditor, server, states } = all;
+    await server.register({ address });
+    const put = await auditor.event((event) => event.key === key);
+    await network.set({ delayMs: 600 }); // each way: later than a renewal waits before it asks another member
+    await sleep(3 * TTL_MS);
+    await network.set("pass");
+    await expectNeverAbsent(auditor, put);
+    expect(states()).not.toContain("lost");
   });
 
   test("35: with two of three members out of reach, the third try to renew is in time", async () => {

@@ -34,6 +34,8 @@ export interface ScriptedStream<I extends DescMessage, O extends DescMessage> {
   readonly sent: readonly MessageShape<I>[];
   /** How the caller ended it, if it did. */
   readonly ended: "cancelled" | { readonly failed: string } | undefined;
+  /** Why the caller found the member slow, if it did. */
+  readonly suspected: string | undefined;
   /** How often the caller asked for a new token on its account. */
   readonly tokenRenewals: number;
   message(message: MessageInitShape<O>): void;
@@ -106,6 +108,7 @@ function scriptedStream<I extends DescMessage, O extends DescMessage>(
   const sent: MessageShape<I>[] = [];
   let ended: ScriptedStream<I, O>["ended"];
   let over = false;
+  let suspected: string | undefined;
   let tokenRenewals = 0;
   const end = (error: Error) => {
     if (over) return;
@@ -127,6 +130,12 @@ function scriptedStream<I extends DescMessage, O extends DescMessage>(
     cancel() {
       ended ??= "cancelled";
       over = true;
+    },
+    get suspected() {
+      return suspected;
+    },
+    suspect(reason) {
+      suspected = reason;
     },
     fail(reason) {
       ended ??= { failed: reason };

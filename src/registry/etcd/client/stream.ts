@@ -18,6 +18,8 @@ export interface EtcdStream<I> {
   send(request: I): void;
   /** Ends it without a word to the observer. */
   cancel(): void;
+  /** Declares the member slow: the next stream goes elsewhere, and this one stays open. */
+  suspect(reason: string): void;
   /** Declares the member at fault: ends the stream as a failure, and the next one goes elsewhere. */
   fail(reason: string): void;
   /**
@@ -40,7 +42,7 @@ export interface StreamPlace {
 export interface StreamPlan<I extends DescMessage, O extends DescMessage> {
   readonly method: DescMethodBiDiStreaming<I, O>;
   readonly observer: EtcdStreamObserver<MessageShape<O>>;
-  /** The member that is tried now, or first; and the blame of it, when the stream is given up before it runs anywhere. */
+  /** The member that is tried now, or first; and the blame of it, when the stream does not run anywhere yet. */
   likely(): string;
   blameLikely(reason: string): void;
   /** Finds a member that answers and opens the stream there; rejects when `signal` aborts. */
@@ -76,11 +78,15 @@ export class OpenStream<I extends DescMessage, O extends DescMessage> implements
     if (this.#finish()) this.#place?.stream.cancel();
   }
 
-  fail(reason: string): void {
+  suspect(reason: string): void {
     if (this.#over) return;
-    const error = new EtcdError("unavailable", status.UNAVAILABLE, `${this.member}: ${reason}`);
     if (this.#place) this.#place.blame(reason);
     else this.#plan.blameLikely(reason);
+  }
+
+  fail(reason: string): void {
+    const error = new EtcdError("unavailable", status.UNAVAILABLE, `${this.member}: ${reason}`);
+    this.suspect(reason);
     this.end(error);
   }
 

@@ -2,19 +2,18 @@
  * Keeps any number of leases alive over one stream, and says of each how sure it may be believed.
  *
  * Why on a schedule of our own: etcd ends a lease that it has not heard of for a TTL, and one hung member must not cost it.
- * So a lease is renewed at a third of its TTL, an answer that does not come within a sixth moves the stream to another
- * member, and three members can be tried before the TTL is over.
+ * So a lease is renewed at a third of its TTL, another member is asked as well when no answer comes within a sixth, and four
+ * can be asked before the TTL is over.
  *
  * A lease is confirmed as of the moment when the request was *sent*: etcd renewed it later than that, so what we believe ends
  * before what etcd believes. Time is monotonic, and a timer that rings much too late means that the process was asleep:
  * then it is our own fault that an answer was not seen, and the member is given its time again.
  */
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { fullJitter } from "../../../backoff.js";
 import type { Clock, Timer } from "../../../clock.js";
 import type { Random } from "../../../random.js";
-import type { EtcdClient, EtcdStream } from "../client/client.js";
-import { Lease, type LeaseKeepAliveRequestSchema, type LeaseKeepAliveResponse } from "../proto/etcd_pb.js";
+import type { EtcdClient } from "../client/client.js";
+import type { LeaseKeepAliveResponse } from "../proto/etcd_pb.js";
+import { RenewalStreams } from "./renewal-streams.js";
 
 // Of the TTL: when the next renewal is sent, when the lease is in doubt, and how long an answer may take.
 const RENEW_AT = 1 / 3;
@@ -23,8 +22,6 @@ const ANSWER_WITHIN = 1 / 6;
 // Below, a TLS handshake on a slow line counts as a hung member; above, a longer wait has no use.
 const SHORTEST_ANSWER_MS = 500;
 const LONGEST_ANSWER_MS = 2_000;
-// The first reopening is immediate; a member that takes streams and ends them must not be met with a hot loop.
-const REOPEN = { baseMs: 50, maxMs: 500 };
 
 export interface GrantedLease {
   readonly id: bigint;
@@ -57,16 +54,12 @@ export interface KeptLease {
   stop(): void;
 }
 
-type KeepAliveStream = EtcdStream<MessageInitShape<typeof LeaseKeepAliveRequestSchema>>;
-
 interface Kept {
   readonly id: bigint;
   readonly observer: LeaseObserver;
   ttlMs: number;
   confirmedAtMs: number;
   standing: "confirmed" | "overdue" | "expired";
-  /** When the request that waits for its answer was sent. */
-  sentAtMs?: number;
   /** Rings for the next renewal, or for an answer that did not come. */
   turn?: Timer;
   /** Rings when the standing gets worse. */
@@ -74,53 +67,34 @@ interface Kept {
 }
 
 export class LeaseKeeper {
-  readonly #client: EtcdClient;
   readonly #clock: Clock;
-  readonly #random: Random;
   readonly #leases = new Map<bigint, Kept>();
-  #stream: KeepAliveStream | undefined;
-  #reopening: Timer | undefined;
-  #failures = 0;
+  readonly #streams: RenewalStreams;
 
   constructor({ client, clock, random }: LeaseKeeperOptions) {
-    this.#client = client;
     this.#clock = clock;
-    this.#random = random;
+    this.#streams = new RenewalStreams({
+      client,
+      clock,
+      random,
+      probePrefix: () => this.#leases.values().next().value?.observer.probePrefix,
+      onAnswer: (answer, sentAtMs) => this.#answered(answer, sentAtMs),
+      onMoved: () => {
+        for (const kept of this.#leases.values()) this.#scheduleRenewal(kept);
+      },
+      onEnded: () => {
+        for (const kept of this.#leases.values()) kept.turn?.cancel();
+      },
+    });
   }
 
   keep({ id, ttlMs, confirmedAtMs }: GrantedLease, observer: LeaseObserver): KeptLease {
     const kept: Kept = { id, ttlMs, confirmedAtMs, observer, standing: "confirmed" };
     this.#leases.set(id, kept);
     this.#awaitConfirmation(kept);
-    if (this.#stream) this.#scheduleRenewal(kept);
-    else if (!this.#reopening) this.#open();
+    if (this.#streams.isOpen) this.#scheduleRenewal(kept);
+    else this.#streams.open();
     return { stop: () => this.#drop(kept) };
-  }
-
-  #open(): void {
-    this.#reopening = undefined;
-    const [first] = this.#leases.values();
-    if (!first) return;
-    const stream: KeepAliveStream = this.#client.stream(
-      Lease.method.leaseKeepAlive,
-      { onMessage: (answer: LeaseKeepAliveResponse) => this.#answered(answer), onEnd: () => this.#ended(stream) },
-      { probePrefix: first.observer.probePrefix },
-    );
-    this.#stream = stream;
-    for (const kept of this.#leases.values()) this.#scheduleRenewal(kept);
-  }
-
-  #ended(stream: KeepAliveStream): void {
-    if (stream !== this.#stream) return;
-    this.#stream = undefined;
-    for (const kept of this.#leases.values()) {
-      kept.turn?.cancel();
-      delete kept.sentAtMs;
-    }
-    this.#failures += 1;
-    const delayMs = this.#failures === 1 ? 0 : fullJitter(REOPEN, this.#failures - 1, this.#random);
-    // Like the stream itself, it keeps the process alive: a registration is open until it is closed.
-    this.#reopening = this.#clock.after(delayMs, () => this.#open(), { hold: true });
   }
 
   #scheduleRenewal(kept: Kept): void {
@@ -130,8 +104,7 @@ export class LeaseKeeper {
   }
 
   #renew(kept: Kept): void {
-    kept.sentAtMs = this.#clock.nowMs();
-    this.#stream?.send({ ID: kept.id });
+    this.#streams.send(kept.id);
     this.#awaitAnswer(kept);
   }
 
@@ -140,29 +113,20 @@ export class LeaseKeeper {
     const dueAtMs = this.#clock.nowMs() + patienceMs;
     this.#setTurn(kept, patienceMs, () => {
       if (this.#clock.nowMs() - dueAtMs > patienceMs) this.#awaitAnswer(kept);
-      else this.#moveOn(`no answer to a lease renewal within ${Math.round(patienceMs)} ms`);
+      else this.#streams.askAnother(`no answer to a lease renewal within ${Math.round(patienceMs)} ms`);
     });
   }
 
-  #moveOn(reason: string): void {
-    const failing = this.#stream;
-    if (!failing) return;
-    failing.fail(reason);
-    this.#ended(failing);
-  }
-
-  #answered({ ID: id, TTL: ttlSeconds }: LeaseKeepAliveResponse): void {
+  #answered({ ID: id, TTL: ttlSeconds }: LeaseKeepAliveResponse, sentAtMs: number | undefined): void {
     const kept = this.#leases.get(id);
     if (!kept) return;
-    this.#failures = 0;
     if (ttlSeconds <= 0n) {
       this.#drop(kept);
       kept.observer.onGone();
       return;
     }
     kept.ttlMs = Number(ttlSeconds) * 1_000;
-    kept.confirmedAtMs = kept.sentAtMs ?? kept.confirmedAtMs;
-    delete kept.sentAtMs;
+    kept.confirmedAtMs = Math.max(kept.confirmedAtMs, sentAtMs ?? 0);
     const wasInDoubt = kept.standing !== "confirmed";
     kept.standing = "confirmed";
     this.#awaitConfirmation(kept);
@@ -193,11 +157,7 @@ export class LeaseKeeper {
     this.#leases.delete(kept.id);
     kept.turn?.cancel();
     kept.doubt?.cancel();
-    if (this.#leases.size > 0) return;
-    this.#reopening?.cancel();
-    this.#reopening = undefined;
-    this.#stream?.cancel();
-    this.#stream = undefined;
+    if (this.#leases.size === 0) this.#streams.close();
   }
 
   #setTurn(kept: Kept, delayMs: number, callback: () => void): void {
