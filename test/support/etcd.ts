@@ -29,9 +29,18 @@ export interface EtcdMember extends AsyncDisposable {
   pause(): void;
   resume(): void;
   kill(signal?: NodeJS.Signals): Promise<void>;
-  /** Starts again on the same ports, with its data unless `wipe` is set. Resolves when it serves. */
-  restart(options?: { readonly wipe?: boolean }): Promise<void>;
+  /** Starts again on the same ports, with its data unless `options` say otherwise. Resolves when it serves. */
+  restart(options?: RestartOptions): Promise<void>;
   stop(): Promise<void>;
+}
+
+export interface RestartOptions {
+  /** With nothing. */
+  readonly wipe?: boolean;
+  /** With nothing, as the member that was just added to a cluster which runs. */
+  readonly joining?: boolean;
+  /** With what is in this file, which `etcdctl snapshot save` wrote. */
+  readonly snapshot?: string;
 }
 
 export interface EtcdCluster extends AsyncDisposable {
@@ -77,6 +86,13 @@ export async function startCluster(size: number, options: EtcdOptions = {}): Pro
         endpoint,
         dataDir,
         binaries,
+        restoreArgs: [
+          `--name=${name}`,
+          `--data-dir=${flags["data-dir"]}`,
+          `--initial-cluster=${initialCluster}`,
+          `--initial-cluster-token=${flags["initial-cluster-token"]}`,
+          `--initial-advertise-peer-urls=${peerUrl(index)}`,
+        ],
         serverArgs: [
           ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]),
           ...(options.tls?.serverArgs ?? []),
@@ -128,6 +144,7 @@ interface MemberPlan {
   readonly dataDir: string;
   readonly binaries: { readonly etcd: string; readonly etcdctl: string };
   readonly serverArgs: readonly string[];
+  readonly restoreArgs: readonly string[];
   readonly clientArgs: readonly string[];
 }
 
@@ -157,10 +174,16 @@ function member(plan: MemberPlan): EtcdMember {
     pause: () => void child?.kill("SIGSTOP"),
     resume: () => void child?.kill("SIGCONT"),
     kill,
-    async restart(options = {}) {
+    async restart({ wipe = false, joining = false, snapshot } = {}) {
       await kill();
-      if (options.wipe) await rm(join(plan.dataDir, "data"), { recursive: true, force: true });
-      child = spawn(plan.binaries.etcd, plan.serverArgs, {
+      if (wipe || joining || snapshot !== undefined) {
+        await rm(join(plan.dataDir, "data"), { recursive: true, force: true });
+      }
+      if (snapshot !== undefined) {
+        await etcdctl(plan.binaries.etcdctl, ["snapshot", "restore", snapshot, ...plan.restoreArgs]);
+      }
+      const state = joining ? ["--initial-cluster-state=existing"] : [];
+      child = spawn(plan.binaries.etcd, [...plan.serverArgs, ...state], {
         stdio: ["ignore", "ignore", "pipe"],
         env: { PATH: process.env.PATH },
       });

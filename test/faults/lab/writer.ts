@@ -8,6 +8,8 @@ export interface Writer extends AsyncDisposable {
   /** Puts `/services/<service>/<host>:1` for each, all at once, and without a lease. */
   put(hosts: readonly string[], service?: string): Promise<void>;
   del(hosts: readonly string[], service?: string): Promise<void>;
+  /** Writes that many megabytes beside all services. */
+  fill(megabytes: number): Promise<void>;
   /** Puts and deletes one of a few hosts every `everyMs`, until it is stopped. */
   churn(everyMs: number): Churn;
 }
@@ -45,6 +47,12 @@ export function startWriter(endpoints: readonly string[]): Writer {
   return {
     put,
     del,
+    async fill(megabytes) {
+      const value = Buffer.alloc(1_000_000);
+      for (let written = 0; written < megabytes; written += 1) {
+        await client.unary(KV.method.put, { key: keyBytes("/filler"), value }, { timeoutMs: OUTLASTS_MS });
+      }
+    },
     churn(everyMs) {
       let stopped = false;
       let writes = 0;
