@@ -28,7 +28,8 @@ export type NewInstance = Omit<Instance, "id">;
  *
  * - `pending`: nothing is known yet; `error` says what stands in the way, once that is known.
  * - `live`: `instances` is exactly what the registry held at `revision`.
- * - `stale`: the registry cannot be heard; `instances` is the last live set and may still be used.
+ * - `stale`: the registry cannot be heard; `instances` is the last live set, of this process or from a snapshot on disk, and
+ *   may still be used.
  *
  * `instances` is sorted by id. `revision` never goes down within an `epoch`; the epoch goes up when the registry was
  * rebuilt (another cluster id, or a revision that went back). `retained` holds instances that vanished in a mass deletion and
@@ -50,7 +51,7 @@ export type Membership =
       readonly revision: bigint;
       readonly epoch: number;
       readonly error: Error;
-      /** Wall-clock milliseconds since the Unix epoch at which the view went stale. */
+      /** Until when it was known to be true, in milliseconds since the Unix epoch: when it went stale, or of a snapshot its age. */
       readonly sinceEpochMs: number;
     };
 

@@ -3,7 +3,8 @@
  *
  * Contract of every implementation (`testing/registry-contract.ts` runs it):
  * - A view is always the complete set, sorted by id. Whoever subscribes sees the current one at once.
- * - A handle starts `pending`. It becomes `live` with the first complete read, also when nobody is registered.
+ * - A handle starts `pending`. It becomes `live` with the first complete read, also when nobody is registered; before that it
+ *   may be `stale` with what a disk remembers, if the registry cannot be read.
  * - A failure of the registry makes a live view `stale` and never empties it; it becomes `live` again by itself.
  * - `instances` is exact at the view's revision, whatever happened. A registry that can lose what it holds keeps instances
  *   that vanished in a mass deletion in `retained`, apart from them, until they are registered again or a grace time is over.

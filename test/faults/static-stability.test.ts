@@ -2,11 +2,14 @@
  * Rows 18 and 19: the registry is away, or has forgotten everybody, while the servers run. Their callers must not notice.
  * Each test has an etcd of its own, and a client under steady load of real gRPC calls.
  */
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { firstMatch, type Membership, memory, type Registry } from "rollcall";
 import { type EtcdOptions, etcd } from "rollcall/etcd";
 import { grpcClient } from "rollcall/grpc";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startTalk, type TalkServer } from "../support/talk.js";
 import { Talk } from "../support/talk_pb.js";
 import { startTalkProcess } from "../support/talk-process.js";
@@ -87,6 +90,29 @@ async function callers(registry: Registry) {
   };
 }
 
+const PENDING: Membership = { state: "pending" };
+
+async function temporaryFolder() {
+  const path = await mkdtemp(join(tmpdir(), "rollcall-snapshots-"));
+  const file = async () => {
+    const [name] = (await readdir(path)).filter((each) => each.endsWith(".snapshot"));
+    return name === undefined ? undefined : join(path, name);
+  };
+  return {
+    path,
+    file: async () => (await file()) ?? expect.fail("there is no snapshot"),
+    /** Waits for a snapshot, and gives the time at which it was written. */
+    async written(): Promise<number> {
+      const found = await vi.waitFor(
+        async () => (await file()) ?? Promise.reject(new Error("no snapshot yet")),
+        20_000,
+      );
+      return (await stat(found)).mtimeMs;
+    },
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true }),
+  };
+}
+
 const registryOf = ({ cluster }: Laboratory, options: Partial<EtcdOptions> = {}) =>
   etcd({ endpoints: cluster.endpoints, logger: false, ...options });
 
@@ -107,6 +133,67 @@ describe.concurrent("static stability", () => {
     expect(client.failures).toEqual([]);
     const sets = client.views.filter(({ state }) => state !== "pending").map(known);
     expect(new Set(sets.map(({ length }) => length))).toEqual(new Set([addresses.length]));
+  });
+
+  test("18: a client that starts while etcd is down begins with its snapshot, and goes on undisturbed when etcd is back", async () => {
+    await using lab = await startLaboratory({ size: 1 });
+    await using folder = await temporaryFolder();
+    await put(lab, addresses);
+    // Two processes on one folder; the one that is killed leaves what it had written.
+    const before = await Promise.all([1, 2].map(() => lab.participant({ snapshot: { folder: folder.path } })));
+    for (const participant of before) await participant.watch("talk");
+    for (const participant of before)
+      await participant.until(() => shows(addresses)(participant.view("talk") ?? PENDING));
+    const writtenMs = await folder.written();
+    await Promise.all(before.map((participant) => participant.kill()));
+    await lab.cluster.members[0]?.kill();
+
+    await using registry = registryOf(lab, { snapshot: { folder: folder.path } });
+    await using client = await callers(registry);
+    const view = client.talk.membership.current;
+    expect(view).toMatchObject({ state: "stale", epoch: 0, error: { message: expect.stringContaining("snapshot") } });
+    expect(known(view)).toEqual([...addresses].sort());
+    expect(Math.abs((view.state === "stale" ? view.sinceEpochMs : 0) - writtenMs)).toBeLessThan(5_000);
+    expect(await client.answersOf(200)).toEqual([...addresses].sort());
+    const connections = new Set(client.talk.endpoints.current.map(({ connection }) => connection));
+
+    await lab.cluster.members[0]?.restart();
+    await client.until(shows(addresses));
+    expect(client.talk.membership.current).toMatchObject({ epoch: 0 });
+    expect(client.talk.endpoints.current.every(({ connection }) => connections.has(connection))).toBe(true);
+    expect(client.failures).toEqual([]);
+  });
+
+  test("18: a damaged snapshot is ignored with a warning that names it, and a good one is not shown while etcd is well", async () => {
+    await using lab = await startLaboratory({ size: 1 });
+    await using folder = await temporaryFolder();
+    await put(lab, addresses);
+    const warnings: string[] = [];
+    const options = {
+      snapshot: { folder: folder.path },
+      logger: { warn: (line: string) => void warnings.push(line), info: () => {} },
+    };
+    {
+      await using registry = registryOf(lab, options);
+      await firstMatch(registry.instancer("talk"), shows(addresses), within(20_000));
+    } // written at the latest when it is closed
+    const file = await folder.file();
+    {
+      await using registry = registryOf(lab, options);
+      const states: string[] = [];
+      using _following = registry.instancer("talk").subscribe(({ state }) => void states.push(state));
+      await firstMatch(registry.instancer("talk"), shows(addresses), within(20_000));
+      expect(states).toEqual(["pending", "live"]);
+      await lab.cluster.members[0]?.kill();
+    }
+    await writeFile(file, (await readFile(file, "utf8")).replace(addresses[0] ?? "", "127.0.0.1:1"));
+    await using registry = registryOf(lab, options);
+    const instancer = registry.instancer("talk");
+    await firstMatch(instancer, (view) => view.state === "pending" && view.error !== undefined, within(20_000));
+    await vi.waitFor(() => expect(warnings.join()).toContain(`the snapshot ${file} is ignored: it is damaged`), 10_000);
+    expect(instancer.current.state).toBe("pending");
+    await lab.cluster.members[0]?.restart();
+    await firstMatch(instancer, shows(addresses), within(20_000));
   });
 
   test("19: an operator deletes the prefix: calls go on over the retained, and one that is dead is found out by them", async () => {

@@ -7,6 +7,7 @@ export type { MassDeletionBrakeOptions } from "../mass-deletion.js";
 export type { EtcdTlsOptions } from "./client/client.js";
 export { EtcdError, type EtcdErrorKind } from "./client/etcd-error.js";
 export { type EtcdOptions, etcd } from "./registry.js";
+export type { SnapshotOptions } from "./watch/snapshot/snapshot-folder.js";
 
 // For layouts of one's own, and for programs that talk to etcd themselves.
 

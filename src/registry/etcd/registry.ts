@@ -10,9 +10,11 @@ import type { Layout } from "../layouts/layout.js";
 import { type MassDeletionBrakeOptions, massDeletionRule } from "../mass-deletion.js";
 import type { Registry } from "../registry.js";
 import { type EtcdClientOptions, etcdClient } from "./client/client.js";
+import { parseEndpoints } from "./client/endpoint-list.js";
 import { LeaseKeeper } from "./registration/lease-keeper.js";
 import { EtcdRegistration } from "./registration/registration.js";
 import { etcdInstancers } from "./watch/instancers.js";
+import { SnapshotFolder, type SnapshotOptions } from "./watch/snapshot/snapshot-folder.js";
 
 const DEFAULTS = {
   // Long enough for an election or a restart of etcd, short enough that a dead instance is soon gone; go-kit's too.
@@ -35,6 +37,11 @@ export interface EtcdOptions extends EtcdClientOptions {
    * `retained` in the view for 300,000 ms and picked only when nothing else is usable; `false` believes the registry at once.
    */
   readonly massDeletionBrake?: MassDeletionBrakeOptions | false;
+  /**
+   * Keeps the last good view of each service on disk, for a client that starts while etcd is down: it begins with that view,
+   * `stale` since it was last known to be true, and ends it with the first answer of etcd. Default: nothing is written.
+   */
+  readonly snapshot?: SnapshotOptions;
 }
 
 /** A registry in etcd. It connects with the first use; `close()` deregisters what it registered and ends its watches. */
@@ -44,19 +51,26 @@ export function etcd(options: EtcdOptions): Registry {
     layout = goKitLayout(prefix === undefined ? {} : { prefix }),
     ttlMs,
     massDeletionBrake,
+    snapshot,
     ...clientOptions
   } = checked(options);
+  const clock = options.clock ?? systemClock;
+  const logger = resolveLogger(options.logger);
+  // First what may be refused, then what would have to be closed.
   const massDeletion = massDeletionRule(massDeletionBrake);
+  const members = () => parseEndpoints(options.endpoints, options.tls !== undefined).targets;
+  const snapshots = snapshot && new SnapshotFolder(snapshot, { clock, logger, members: members() });
+  const client = etcdClient(clientOptions);
   const parts = {
-    client: etcdClient(clientOptions),
-    clock: options.clock ?? systemClock,
+    client,
+    clock,
     random: options.random ?? systemRandom,
-    logger: resolveLogger(options.logger),
+    logger,
     layout,
     ttlMs: ttlMs ?? DEFAULTS.ttlMs,
     massDeletion,
+    snapshots,
   };
-  const { client } = parts;
   const environment = { ...parts, keeper: new LeaseKeeper(parts) };
   const instancers = etcdInstancers(parts);
   const registrations = new Set<EtcdRegistration>();
@@ -108,6 +122,7 @@ const KNOWN: Readonly<Record<keyof EtcdOptions, true>> = {
   layout: true,
   ttlMs: true,
   massDeletionBrake: true,
+  snapshot: true,
 };
 
 /** Refuses what would have no effect; the client checks its own options. */

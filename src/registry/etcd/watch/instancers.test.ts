@@ -35,7 +35,16 @@ describe("an etcd instancer", () => {
     warnings = [];
     const logger = { warn: (message: string) => void warnings.push(message), info: () => {} };
     const massDeletion = massDeletionRule();
-    instancers = etcdInstancers({ client, layout: goKitLayout(), clock, random: () => 0.5, logger, massDeletion });
+    const layout = goKitLayout();
+    instancers = etcdInstancers({
+      client,
+      layout,
+      clock,
+      random: () => 0.5,
+      logger,
+      massDeletion,
+      snapshots: undefined,
+    });
   });
 
   const header = (revision: bigint, raftTerm = 2n) => ({ clusterId: 7n, memberId, raftTerm, revision });

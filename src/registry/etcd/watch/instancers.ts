@@ -13,6 +13,8 @@ import type { EtcdClient } from "../client/client.js";
 import { clusterRevision } from "./cluster-revision.js";
 import { progressTrust } from "./progress-trust.js";
 import { PublishedView, type ViewEnvironment } from "./published-view.js";
+import { RememberedView } from "./snapshot/remembered-view.js";
+import type { SnapshotFolder } from "./snapshot/snapshot-folder.js";
 import { PrefixWatch, type WatchEnvironment } from "./watch.js";
 
 // A client that is replaced by another (a configuration read anew, one short-lived call after the other) finds the watch
@@ -22,12 +24,14 @@ const LINGER_MS = 5_000;
 export interface EtcdInstancersOptions extends ViewEnvironment {
   readonly client: EtcdClient;
   readonly random: Random;
+  /** Where views are remembered; absent: nowhere. */
+  readonly snapshots: SnapshotFolder | undefined;
 }
 
 export interface EtcdInstancers extends AsyncDisposable {
   /** A handle on the watch of `service`, which is opened unless it runs. Throws `CLOSED` after `close()`. */
   open(service: string): Instancer;
-  /** Ends every watch and handle at once; the client is left open. */
+  /** Ends every watch and handle at once, and resolves when the last snapshots are written; the client is left open. */
   close(): Promise<void>;
 }
 
@@ -43,6 +47,7 @@ export function etcdInstancers(options: EtcdInstancersOptions): EtcdInstancers {
   const close = async () => {
     closed = true;
     for (const watch of [...watches.values()]) watch.end();
+    await options.snapshots?.settled();
   };
   return {
     open(service) {
@@ -59,13 +64,14 @@ export function etcdInstancers(options: EtcdInstancersOptions): EtcdInstancers {
   };
 }
 
-type Environment = WatchEnvironment & ViewEnvironment;
+type Environment = WatchEnvironment & ViewEnvironment & Pick<EtcdInstancersOptions, "snapshots">;
 
 /** The one watch of a service; it lives from its first handle until `LINGER_MS` after its last. */
 class SharedWatch {
   readonly #service: string;
   readonly #clock: Clock;
   readonly #view: PublishedView;
+  readonly #remembered: RememberedView | undefined;
   readonly #watch: PrefixWatch;
   readonly #onEnd: () => void;
   readonly #handles = new Set<Handle>();
@@ -77,7 +83,9 @@ class SharedWatch {
     this.#onEnd = onEnd;
     const prefix = environment.layout.prefix(service);
     this.#view = new PublishedView(environment, service);
-    this.#watch = new PrefixWatch(environment, prefix, this.#view);
+    const { clock, snapshots } = environment;
+    this.#remembered = snapshots && new RememberedView({ clock, snapshots }, prefix, this.#view);
+    this.#watch = new PrefixWatch(environment, prefix, this.#remembered ?? this.#view);
     this.#watch.start();
   }
 
@@ -94,6 +102,7 @@ class SharedWatch {
   end(): void {
     this.#onEnd();
     this.#watch.close();
+    this.#remembered?.close();
     this.#view.close();
     for (const handle of [...this.#handles]) void handle.close();
     this.#linger?.cancel();

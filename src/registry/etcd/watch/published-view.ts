@@ -74,6 +74,16 @@ export class PublishedView implements WatchObserver {
     this.heard();
   }
 
+  /** Shows as stale, until the first list, what was true at `sinceEpochMs`: etcd cannot be heard, and a disk remembers it. */
+  remembered(entries: readonly Entry[], revision: bigint, error: Error, sinceEpochMs: number): void {
+    this.#table.replace(entries, 0);
+    this.#position = { revision, epoch: 0 };
+    this.#tellSkipped();
+    this.#stale = { error, sinceEpochMs, sinceMs: this.#environment.clock.nowMs() };
+    this.#warn(`begins with ${this.#table.instances().length} instances ${error.message}`);
+    this.#publishSoon();
+  }
+
   changed(changes: readonly Change[], revision: bigint): void {
     this.#table.apply(changes);
     this.#position = { revision, epoch: this.#position?.epoch ?? 0 };
