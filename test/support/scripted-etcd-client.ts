@@ -6,8 +6,10 @@ import {
   type DescMethodUnary,
   type MessageInitShape,
   type MessageShape,
+  toBinary,
 } from "@bufbuild/protobuf";
 import type {
+  EtcdBytesObserver,
   EtcdCallOptions,
   EtcdClient,
   EtcdStream,
@@ -101,7 +103,7 @@ export function scriptedEtcdClient(members: readonly string[] = ["member-1", "me
 
 function scriptedStream<I extends DescMessage, O extends DescMessage>(
   method: DescMethodBiDiStreaming<I, O>,
-  observer: EtcdStreamObserver<MessageShape<O>>,
+  observer: EtcdStreamObserver<MessageShape<O>> | EtcdBytesObserver,
   options: EtcdStreamOptions,
   member: string,
 ): ScriptedStream<I, O> & EtcdStream<MessageInitShape<I>> {
@@ -123,7 +125,10 @@ function scriptedStream<I extends DescMessage, O extends DescMessage>(
       return ended;
     },
     message(message) {
-      if (!over) observer.onMessage(create(method.output, message));
+      if (over) return;
+      const full = create(method.output, message);
+      if ("onBytes" in observer) observer.onBytes(Buffer.from(toBinary(method.output, full)));
+      else observer.onMessage(full);
     },
     end,
     send: (request) => void sent.push(create(method.input, request)),

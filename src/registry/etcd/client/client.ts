@@ -21,12 +21,18 @@ import type { WireObserver, WireRequest } from "./connection.js";
 import { closedError } from "./etcd-error.js";
 import { prefixRange } from "./key-range.js";
 import type { Login } from "./login.js";
-import { type EtcdStream, type EtcdStreamObserver, OpenStream, type StreamPlace } from "./stream.js";
+import {
+  type EtcdBytesObserver,
+  type EtcdStream,
+  type EtcdStreamObserver,
+  OpenStream,
+  type StreamPlace,
+} from "./stream.js";
 import { noTokens, type Token, type Tokens, tokens } from "./token.js";
 import { decode, encode, pathOf, tokenMetadata } from "./wire.js";
 
 export type { EtcdClientOptions } from "./client-options.js";
-export type { EtcdStream, EtcdStreamObserver } from "./stream.js";
+export type { EtcdBytesObserver, EtcdStream, EtcdStreamObserver } from "./stream.js";
 export type { EtcdTlsOptions } from "./tls.js";
 
 export interface EtcdClient extends AsyncDisposable {
@@ -45,7 +51,7 @@ export interface EtcdClient extends AsyncDisposable {
    */
   stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodBiDiStreaming<I, O>,
-    observer: EtcdStreamObserver<MessageShape<O>>,
+    observer: EtcdStreamObserver<MessageShape<O>> | EtcdBytesObserver,
     options: EtcdStreamOptions,
   ): EtcdStream<MessageInitShape<I>>;
   /** The local address of a TCP connection to a member. */
@@ -112,7 +118,7 @@ class Client implements EtcdClient {
 
   stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodBiDiStreaming<I, O>,
-    observer: EtcdStreamObserver<MessageShape<O>>,
+    observer: EtcdStreamObserver<MessageShape<O>> | EtcdBytesObserver,
     options: EtcdStreamOptions,
   ): EtcdStream<MessageInitShape<I>> {
     const stream = new OpenStream({

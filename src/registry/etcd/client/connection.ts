@@ -109,7 +109,12 @@ export class Connection {
     const call: ClientDuplexStream<Buffer, Buffer> = this.#client.makeBidiStreamRequest(
       request.path,
       asIs,
-      asIs,
+      // Here grpc-js asks for a message to be read. What cannot be read ends the stream; thrown from an event of the stream
+      // it would end the process.
+      (bytes) => {
+        if (this.#streams.has(active)) observer.onMessage(bytes);
+        return bytes;
+      },
       request.metadata,
     );
     const finish = (): boolean => {
@@ -126,10 +131,7 @@ export class Connection {
     this.#active.add(active);
     this.#streams.set(active, probe);
     this.#liveness ??= this.#listen();
-    call.on("data", (bytes: Buffer) => {
-      this.#liveness?.heard();
-      if (this.#streams.has(active)) observer.onMessage(bytes);
-    });
+    call.on("data", () => this.#liveness?.heard());
     call.on("error", (error: ServiceError) => active.end(this.#error(error)));
     call.on("end", () => active.end(this.#error({ code: status.UNAVAILABLE, details: "etcd ended the stream" })));
     return { send: (bytes) => void call.write(bytes), cancel: () => void finish() };

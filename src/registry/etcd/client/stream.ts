@@ -12,6 +12,11 @@ export interface EtcdStreamObserver<O> {
   onEnd(error: Error): void;
 }
 
+/** For whoever reads the messages of a stream without the generated code, where that is too slow. */
+export interface EtcdBytesObserver extends Pick<EtcdStreamObserver<never>, "onEnd"> {
+  onBytes(message: Buffer): void;
+}
+
 export interface EtcdStream<I> {
   /** The member it runs on, as `host:port`; until it runs, the one that is tried first. */
   readonly member: string;
@@ -41,7 +46,7 @@ export interface StreamPlace {
 
 export interface StreamPlan<I extends DescMessage, O extends DescMessage> {
   readonly method: DescMethodBiDiStreaming<I, O>;
-  readonly observer: EtcdStreamObserver<MessageShape<O>>;
+  readonly observer: EtcdStreamObserver<MessageShape<O>> | EtcdBytesObserver;
   /** The member that is tried now, or first; and the blame of it, when the stream does not run anywhere yet. */
   likely(): string;
   blameLikely(reason: string): void;
@@ -107,7 +112,9 @@ export class OpenStream<I extends DescMessage, O extends DescMessage> implements
       const place = await open(
         {
           onMessage: (bytes) => {
-            if (!this.#over) observer.onMessage(decode(method.output, bytes));
+            if (this.#over) return;
+            if ("onBytes" in observer) observer.onBytes(bytes);
+            else observer.onMessage(decode(method.output, bytes));
           },
           onEnd: (error) => this.end(error),
         },

@@ -4,8 +4,10 @@
  */
 import { cancelReasonError, type EtcdError, statusError } from "../client/etcd-error.js";
 import { keyText } from "../client/key-range.js";
-import { type Event, Event_EventType, type WatchResponse } from "../proto/etcd_pb.js";
+import { decode } from "../client/wire.js";
+import { type Event, Event_EventType, type WatchResponse, WatchResponseSchema } from "../proto/etcd_pb.js";
 import { type Change, type StoreHeader, storeHeader } from "./position.js";
+import { readChanges } from "./read-changes.js";
 
 // A range of a compacted revision is answered with this code; a watch has none of its own.
 const GRPC_OUT_OF_RANGE = 11;
@@ -17,32 +19,34 @@ export type WatchSignal =
   | { readonly kind: "compacted" | "refused"; readonly error: EtcdError };
 
 /** Reads the answers of a watch that begins at `startRevision`, the only one on its stream to `member`. */
-export function watchResponseReader(
-  startRevision: bigint,
-  member: string,
-): (response: WatchResponse) => WatchSignal | undefined {
+export function watchResponseReader(startRevision: bigint, member: string): (bytes: Buffer) => WatchSignal | undefined {
   // A response above the server's limit comes in fragments. A revision may be split between them, so that nothing is told
   // before the last one has come.
-  let fragments: Event[] = [];
+  let fragments: readonly Change[] = [];
 
-  return (response) => {
+  const told = (changes: readonly Change[]): WatchSignal | undefined => {
+    // Some versions send older events than were asked for (etcd issue 20221).
+    const wanted = changes.filter((change) => change.modRevision >= startRevision);
+    return wanted.length > 0 ? { kind: "changed", changes: wanted } : undefined;
+  };
+  return (bytes) => {
+    const changes = fragments.length === 0 ? readChanges(bytes) : undefined;
+    if (changes) return told(changes);
+
+    const response = decode(WatchResponseSchema, bytes);
     // Before `created`: a watch that is refused at once is told as created and canceled in one response.
     if (response.canceled) return cancellation(response, member);
     if (response.created) {
       return { kind: "created", header: storeHeader(response.header), memberId: response.header?.memberId ?? 0n };
     }
 
-    const events = fragments.length > 0 ? [...fragments, ...response.events] : response.events;
+    const events = [...fragments, ...response.events.map(changeOf)];
     if (response.fragment) {
       fragments = events;
       return undefined;
     }
     fragments = [];
-    if (events.length === 0) return { kind: "progress", revision: response.header?.revision ?? 0n };
-
-    // Some versions send older events than were asked for (etcd issue 20221).
-    const changes = events.map(changeOf).filter((change) => change.modRevision >= startRevision);
-    return changes.length > 0 ? { kind: "changed", changes } : undefined;
+    return events.length > 0 ? told(events) : { kind: "progress", revision: response.header?.revision ?? 0n };
   };
 }
 

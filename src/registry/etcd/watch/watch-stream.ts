@@ -6,7 +6,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { EtcdClient, EtcdStream } from "../client/client.js";
 import type { EtcdError } from "../client/etcd-error.js";
 import { prefixRange } from "../client/key-range.js";
-import { Watch, type WatchRequestSchema, type WatchResponse } from "../proto/etcd_pb.js";
+import { Watch, type WatchRequestSchema } from "../proto/etcd_pb.js";
 import { type WatchSignal, watchResponseReader } from "./watch-responses.js";
 
 export interface WatchStream {
@@ -35,9 +35,9 @@ export function openWatchStream(
   const stream: EtcdStream<MessageInitShape<typeof WatchRequestSchema>> = client.stream(
     Watch.method.watch,
     {
-      onMessage(response: WatchResponse) {
+      onBytes(bytes) {
         read ??= watchResponseReader(startRevision, stream.member);
-        const signal = givenUp ? undefined : read(response);
+        const signal = givenUp ? undefined : read(bytes);
         if (signal?.kind === "refused" && isAboutTheToken(signal.error)) stream.renewToken();
         if (signal) observer.onSignal(signal);
       },
