@@ -139,7 +139,7 @@ class LiveCell<T> implements Cell<T> {
     while (this.#undelivered.length > 0) {
       const number = this.#published - this.#undelivered.length + 1;
       const value = this.#undelivered.shift() as T; // the length was checked; T itself may be undefined
-      for (const subscription of [...this.#subscriptions]) {
+      for (const subscription of this.#subscriptions) {
         if (subscription.since < number) tell(subscription, value);
       }
     }

@@ -33,7 +33,7 @@ export class PublishedView implements WatchObserver {
   readonly #service: string;
   readonly #table: MembershipTable;
   readonly #retained: RetainedInstances;
-  readonly #membership: Cell<Membership> = cell<Membership>({ state: "pending" }, sameView);
+  readonly #membership: Cell<Membership> = cell<Membership>({ state: "pending" });
   /** Absent until the first list. */
   #position: { readonly revision: bigint; readonly epoch: number } | undefined;
   #stale: { readonly error: Error; readonly sinceEpochMs: number; readonly sinceMs: number } | undefined;
