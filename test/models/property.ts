@@ -6,6 +6,9 @@ import fc from "fast-check";
 
 const SEED = 20_261;
 
+/** Of one test, for `describe`: ample on a busy machine, and none for a soak. */
+export const timeout = process.env.ROLLCALL_MODEL_RUNS === undefined ? 300_000 : 0;
+
 /** Runs `property` on `runs` cases; a failure prints the seed and the path that replay it. */
 export async function hold<Ts>(property: fc.IAsyncProperty<Ts> | fc.IProperty<Ts>, runs: number): Promise<void> {
   const { ROLLCALL_MODEL_RUNS: more, ROLLCALL_MODEL_SEED: seed, ROLLCALL_MODEL_PATH: path } = process.env;

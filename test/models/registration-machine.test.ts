@@ -11,7 +11,7 @@ import {
   statusOf,
   transition,
 } from "../../src/registry/etcd/registration/registration-machine.js";
-import { hold } from "./property.js";
+import { hold, timeout } from "./property.js";
 
 const RUNS = 1_500;
 // Another owner goes, a lease, a claim, and a pause before each: what the longest way back takes.
@@ -162,7 +162,7 @@ function reach(schedule: readonly Happening[]): Surroundings {
   return around;
 }
 
-describe("the registration machine, in any order of events", () => {
+describe("the registration machine, in any order of events", { timeout }, () => {
   test("takes every event in every state, those that cannot come included, and can always say how it is", async () => {
     await hold(
       fc.property(fc.array(fc.oneof(happening, fc.constant(close)), { maxLength: 30, size: "max" }), (schedule) => {

@@ -11,7 +11,7 @@ import {
   type WatchEvent,
   type WatchState,
 } from "../../src/registry/etcd/watch/watch-machine.js";
-import { hold } from "./property.js";
+import { hold, timeout } from "./property.js";
 
 const RUNS = 1_500;
 // Confirm, list, open, created: what the longest way back takes, with a retry before each.
@@ -237,7 +237,7 @@ function positionOf(state: WatchState): Position | undefined {
   return state.kind === "waiting" ? state.next.position : undefined;
 }
 
-describe("the watch machine, in any order of events", () => {
+describe("the watch machine, in any order of events", { timeout }, () => {
   test("takes every event in every state, those that cannot come included", async () => {
     await hold(
       fc.property(events(30), (schedule) => {

@@ -67,6 +67,8 @@ export function scriptedEtcdClient(members: readonly string[] = ["member-1", "me
   return {
     unary(method, request, options = {}) {
       return new Promise((resolve, reject) => {
+        const onAbort = () => reject(options.signal?.reason);
+        const over = () => options.signal?.removeEventListener("abort", onAbort);
         const call = {
           request: create(method.input, request),
           options,
@@ -74,15 +76,17 @@ export function scriptedEtcdClient(members: readonly string[] = ["member-1", "me
             return options.signal?.aborted ?? false;
           },
           async answer(response: MessageInitShape<typeof method.output>) {
+            over();
             resolve(create(method.output, response));
             await settled();
           },
           async fail(error: Error) {
+            over();
             reject(error);
             await settled();
           },
         };
-        options.signal?.addEventListener("abort", () => reject(options.signal?.reason), { once: true });
+        options.signal?.addEventListener("abort", onAbort, { once: true });
         calls.push({ method, value: call });
       });
     },

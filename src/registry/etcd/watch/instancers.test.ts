@@ -112,6 +112,17 @@ describe("an etcd instancer", () => {
     expect(summary(instancer.current)).toBe("live 20/0 b");
   });
 
+  it("begins the read anew when the cluster is rebuilt between two pages", async () => {
+    const instancer = instancers.open("book");
+    const another = { ...header(10n), clusterId: 8n };
+    await client.nextCall(KV.method.range).answer({ header: header(10n), kvs: [pair("a", 3n)], more: true });
+    await client.nextCall(KV.method.range).answer({ header: another, kvs: [pair("z", 4n)] });
+    expect(instancer.current.state).toBe("pending");
+    await clock.advance(100);
+    await client.nextCall(KV.method.range).answer({ header: another, kvs: [pair("z", 4n)] });
+    expect(summary(instancer.current)).toBe("live 10/0 z");
+  });
+
   it("publishes the first change in the same turn, and then one view in 10 ms", async () => {
     const { views, stream } = await liveView();
     stream.message({ header: header(11n), events: [put("b", 11n)] });
@@ -267,6 +278,7 @@ describe("an etcd instancer", () => {
     const lagging = client.nextStream(Watch.method.watch);
     created(lagging, 8n);
     expect(lagging.ended).toMatchObject({ failed: expect.stringContaining("behind") });
+    await clock.advance(100);
     await client.nextCall(KV.method.range).answer({ header: header(12n) });
     const next = client.nextStream(Watch.method.watch);
     expect(startRevisionOf(next)).toBe(11n);
@@ -275,11 +287,30 @@ describe("an etcd instancer", () => {
     expect(views.map(summary)).toEqual(["pending", "live 10/0 a"]);
   });
 
+  it("asks less and less often behind an address where every stream meets a member that lags", async () => {
+    const { stream } = await liveView();
+    stream.end(new Error("cut"));
+    let streams = 0;
+    for (let passedMs = 0; passedMs < 60_000; passedMs += 100) {
+      await clock.advance(100);
+      while (client.waitingStreams(Watch.method.watch) > 0) {
+        created(client.nextStream(Watch.method.watch), 8n);
+        streams += 1;
+      }
+      while (client.waitingCalls(KV.method.range) > 0) {
+        await client.nextCall(KV.method.range).answer({ header: header(12n) });
+      }
+    }
+    expect(streams).toBeGreaterThan(20);
+    expect(streams).toBeLessThan(60);
+  });
+
   it("publishes a rebuilt cluster as it is, in a new epoch", async () => {
     const { views, stream } = await liveView();
     stream.end(new Error("cut"));
     await clock.advance(100);
     created(client.nextStream(Watch.method.watch), 3n);
+    await clock.advance(100);
     await client.nextCall(KV.method.range).answer({ header: header(3n) });
     await client.nextCall(KV.method.range).answer({ header: header(3n), kvs: [pair("a", 2n), pair("z", 3n)] });
     expect(views.slice(2).map(summary)).toEqual(["live 3/1 a,z"]);
@@ -292,6 +323,7 @@ describe("an etcd instancer", () => {
     stream.end(new Error("cut"));
     await clock.advance(100);
     client.nextStream(Watch.method.watch).message({ header: header(500n, 1n), created: true });
+    await clock.advance(100);
     await client.nextCall(KV.method.range).answer({ header: header(500n, 1n) });
     await answerList(500n, ["new"], 1n);
     expect(views.slice(2).map(summary)).toEqual(["live 500/1 new"]);

@@ -8,7 +8,7 @@
 import type { EtcdCallOptions, EtcdClient } from "../client/client.js";
 import { keyText, nextKey, prefixRange } from "../client/key-range.js";
 import { KV } from "../proto/etcd_pb.js";
-import { type Entry, type StoreHeader, storeHeader } from "./position.js";
+import { continues, type Entry, type StoreHeader, storeHeader } from "./position.js";
 
 // 100 kB to 1 MB a page with the values that registries hold: large enough to read 10,000 entries in ten rounds.
 const PAGE_SIZE = 1_000n;
@@ -18,7 +18,7 @@ export interface Listed {
   readonly entries: readonly Entry[];
 }
 
-/** Rejects when a page fails, also when a compaction overtook the walk; the caller begins anew. */
+/** Rejects when a page fails, also when a compaction or a rebuilt cluster overtook the walk; the caller begins anew. */
 export async function listPrefix(client: EtcdClient, prefix: string, options: EtcdCallOptions): Promise<Listed> {
   const { key: first, rangeEnd } = prefixRange(prefix);
   const entries: Entry[] = [];
@@ -30,7 +30,10 @@ export async function listPrefix(client: EtcdClient, prefix: string, options: Et
       { key, rangeEnd, limit: PAGE_SIZE, revision: header?.revision ?? 0n },
       options,
     );
-    header ??= storeHeader(page.header);
+    const answeredBy = storeHeader(page.header);
+    header ??= answeredBy;
+    // A cluster that was rebuilt in the middle of the walk may well have a revision of that number, of other contents.
+    if (!continues(header, answeredBy)) throw new Error("etcd was rebuilt while its keys were read");
     for (const pair of page.kvs) {
       entries.push({ key: keyText(pair.key), value: pair.value, modRevision: pair.modRevision });
     }

@@ -35,7 +35,7 @@ export interface Change {
  * Whether `header` can come from the history that `position` is part of. A member that lags behind fails this as well; a
  * linearizable answer that fails it is proof of a rebuilt cluster.
  */
-export function continues(position: Position, header: StoreHeader): boolean {
+export function continues(position: StoreHeader, header: StoreHeader): boolean {
   return (
     header.clusterId === position.clusterId &&
     header.raftTerm >= position.raftTerm &&

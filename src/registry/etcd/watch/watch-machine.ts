@@ -11,7 +11,7 @@
  * | listing    | listed              | opening    | replace, unheard, open      |
  * | listing    | failed              | waiting    | retry                       |
  * | opening    | created             | watching   | heard, check-later          |
- * | opening    | created (behind)    | confirming | fail-stream, confirm        |
+ * | opening    | created (behind)    | waiting    | fail-stream, retry          |
  * | opening    | overdue             | waiting    | fail-stream, retry          |
  * | opening    | compacted           | waiting    | end-stream, retry           |
  * | opening    | refused             | waiting    | end-stream, retry           |
@@ -63,7 +63,8 @@
  * - The position moves with what was applied: a complete list, an event, a progress report that can be trusted. Never with
  *   the header of a created or data response, which tells the store's revision and not how far this watch has come.
  * - `behind`: the member's header is older than our position, or of another cluster. That is a member that lags, or a
- *   cluster that was rebuilt; a linearizable read decides. Lagging: another member. Rebuilt: list anew, in a new epoch.
+ *   cluster that was rebuilt; a linearizable read decides. Lagging: another member. Rebuilt: list anew, in a new epoch. After
+ *   a pause, since "another member" may be the same: one address may stand for all of them.
  * - `refused` goes through a confirming read as well: where a permission is missing, that read says so again and again
  *   instead of a watch being opened and refused.
  * - `compacted` lists again, and the view changes by the difference only.
@@ -140,7 +141,7 @@ function whileOpening(state: Opening, event: WatchEvent): WatchStep {
     case "created":
       if (!continues(state.position, event.header)) {
         const reason = "it is behind what was read before, or of another cluster";
-        return enter(placed("confirming", state), { kind: "fail-stream", reason });
+        return waitFor(placed("confirming", state), { kind: "fail-stream", reason });
       }
       return fresh(watching({ ...state, reports: false }, { raftTerm: event.header.raftTerm }));
     case "overdue":
