@@ -18,7 +18,7 @@ import { abortable } from "./call-scope.js";
 import { type ClientPlan, type EtcdClientOptions, planClient } from "./client-options.js";
 import { Cluster, type Effort, isFault } from "./cluster.js";
 import type { WireObserver, WireRequest } from "./connection.js";
-import { closedError } from "./etcd-error.js";
+import { closedError, EtcdError } from "./etcd-error.js";
 import { prefixRange } from "./key-range.js";
 import type { Login } from "./login.js";
 import {
@@ -75,6 +75,11 @@ export interface EtcdStreamOptions {
    * place where the caller is sure to have permission to read.
    */
   readonly probePrefix: string;
+  /**
+   * Opens it without a token when etcd refuses the user: up to 3.5 it renews a lease for whoever knows its id, and
+   * a password that was changed must not end what is registered.
+   */
+  readonly evenIfRefused?: boolean;
 }
 
 /**
@@ -126,7 +131,7 @@ class Client implements EtcdClient {
       observer,
       likely: () => this.#cluster.preferred.target,
       blameLikely: (reason) => this.#cluster.blame(this.#cluster.preferred, reason),
-      open: (wire, signal) => this.#openStream(pathOf(method), options.probePrefix, wire, signal),
+      open: (wire, signal) => this.#openStream(pathOf(method), options, wire, signal),
       onOver: (over) => this.#streams.delete(over),
     });
     this.#streams.add(stream);
@@ -168,8 +173,16 @@ class Client implements EtcdClient {
     return decode(method.output, reply).token;
   }
 
-  async #openStream(path: string, probePrefix: string, wire: WireObserver, ending: AbortSignal): Promise<StreamPlace> {
-    const token = await abortable(this.#tokens.current(STREAM_TOKEN_MAX_AGE_MS), ending);
+  async #openStream(
+    path: string,
+    { probePrefix, evenIfRefused }: EtcdStreamOptions,
+    wire: WireObserver,
+    ending: AbortSignal,
+  ): Promise<StreamPlace> {
+    const token = await abortable(this.#tokens.current(STREAM_TOKEN_MAX_AGE_MS), ending).catch((error: unknown) => {
+      if (evenIfRefused && error instanceof EtcdError && error.kind === "denied") return undefined;
+      throw error;
+    });
     const { member, connection } = await this.#cluster.effort({ signal: ending }, (effort) =>
       this.#cluster.connect("streams", 1, effort),
     );

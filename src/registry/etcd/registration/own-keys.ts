@@ -14,6 +14,7 @@ import type { Clock, Timer } from "../../../clock.js";
 import type { Random } from "../../../random.js";
 import type { KeyValue } from "../../layouts/layout.js";
 import type { EtcdClient, EtcdStream } from "../client/client.js";
+import { EtcdError } from "../client/etcd-error.js";
 import { keyBytes, keyText } from "../client/key-range.js";
 import { Event_EventType, Watch, type WatchRequestSchema, type WatchResponse } from "../proto/etcd_pb.js";
 import { type Judgement, judgeAll, readKeys } from "./claim.js";
@@ -33,6 +34,8 @@ export interface OwnKeysOptions {
   readonly verifyEveryMs: number;
   /** Told of each change and after each read. */
   readonly onJudgement: (judgement: Judgement) => void;
+  /** Reading them is refused: what happens to the keys may go unseen. Told once, and again after a read that was not refused. */
+  readonly onBlind: (error: Error) => void;
 }
 
 export class OwnKeys {
@@ -41,6 +44,7 @@ export class OwnKeys {
   #stream: EtcdStream<MessageInitShape<typeof WatchRequestSchema>> | undefined;
   #startRevision = 0n;
   #reading = false;
+  #blind = false;
   #timer: Timer | undefined;
   #failures = 0;
 
@@ -71,17 +75,25 @@ export class OwnKeys {
       const keys = entries.map(({ key }) => key);
       const { found, revision } = await readKeys(client, keys, { signal });
       if (signal.aborted) return;
+      this.#blind = false;
       // A read alone does not end the row of failures: a watch that is cut as soon as it is open must not make a hot loop.
       if (this.#stream) this.#failures = 0;
       else this.#watch(revision + 1n);
       this.#readAfter(this.#jitteredPeriodMs());
       this.#options.onJudgement(judgeAll(entries, found, leaseId));
-    } catch {
+    } catch (error) {
       // Not being able to look is no news of the keys; the lease's own doubt tells the user that etcd is away.
+      if (error instanceof EtcdError && error.code === "REGISTRY_DENIED") this.#tellBlind(error);
       this.#retry();
     } finally {
       this.#reading = false;
     }
+  }
+
+  #tellBlind(error: Error): void {
+    if (this.#blind || this.#stopping.signal.aborted) return;
+    this.#blind = true;
+    this.#options.onBlind(error);
   }
 
   #watch(startRevision: bigint): void {

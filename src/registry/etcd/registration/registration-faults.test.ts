@@ -90,6 +90,21 @@ describe("a registration under faults", () => {
     expect(client.waitingCalls(KV.method.txn)).toBe(0);
   });
 
+  it("warns once while its keys must not be read, and opens its lease's stream without permission too", async () => {
+    await register();
+    expect(keepAlive().options.evenIfRefused).toBe(true);
+    const denied = () => new EtcdError("denied", 7, "etcdserver: permission denied");
+    watch().message({ canceled: true, cancelReason: "etcdserver: permission denied" });
+    for (let tries = 0; tries < 3; tries += 1) {
+      await clock.advance(2_000);
+      await client.nextCall(KV.method.txn).fail(denied());
+    }
+    expect(log).toEqual([
+      `book ${address} cannot be watched over, a deletion would go unseen: etcdserver: permission denied`,
+    ]);
+    expect(states).toEqual(["registered"]);
+  });
+
   it("makes a new lease as soon as etcd says that its own is gone", async () => {
     await register();
     const before = idOf();

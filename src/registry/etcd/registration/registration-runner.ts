@@ -46,6 +46,8 @@ export interface RunnerObserver {
   onWritten(version: number): void;
   /** A try failed. `passing`: it may succeed later without anybody doing something about it. */
   onFailure(error: Error, passing: boolean): void;
+  /** The keys cannot be watched over: etcd refuses to let them be read. */
+  onBlind(error: Error): void;
 }
 
 export class RegistrationRunner {
@@ -233,6 +235,7 @@ export class RegistrationRunner {
       onJudgement: (judgement) => {
         if (judgement.type !== "intact") this.#dispatch(judgement);
       },
+      onBlind: (error) => this.#observer.onBlind(error),
     });
   }
 

@@ -53,6 +53,7 @@ export class EtcdRegistration implements Registration {
       onState: (state) => this.#show(state),
       onWritten: (version) => this.#written(version),
       onFailure: (error, passing) => this.#failed(error, passing),
+      onBlind: (error) => this.#blind(error),
     });
   }
 
@@ -168,6 +169,11 @@ export class EtcdRegistration implements Registration {
       this.#environment.logger.warn(`${name} is not registered yet: ${error.message}; trying again`);
     }
     this.#lastError = error;
+  }
+
+  #blind(error: Error): void {
+    const name = `${this.service} ${this.#runner.wanted.address}`;
+    this.#environment.logger.warn(`${name} cannot be watched over, a deletion would go unseen: ${error.message}`);
   }
 
   #show(state: State): void {

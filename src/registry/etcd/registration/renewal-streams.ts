@@ -95,7 +95,7 @@ export class RenewalStreams {
         onMessage: (answer: LeaseKeepAliveResponse) => this.#answered(opened, answer),
         onEnd: () => this.#ended(opened),
       },
-      { probePrefix: prefix },
+      { probePrefix: prefix, evenIfRefused: true },
     );
     const opened: RenewalStream = { stream, sentAtMs: new Map() };
     this.#current = opened;
