@@ -2,7 +2,8 @@
  * Reads the one kind of `WatchResponse` that a view waits for, changes and nothing else, straight from its bytes.
  *
  * Why not with the generated code, which reads all others: it looks each field up and fills in all twenty of them, and a
- * process that was idle runs it cold. Of one change of one key it makes a message in 60 µs, and this a change in 25.
+ * process that was idle runs it cold. Of one change of one key it makes a message in 60 µs, and this a change in 20.
+ * For the same reason there is no spread here, and a varint of one byte has a way of its own: 12 µs together.
  */
 import { keyText } from "../client/key-range.js";
 import type { Change } from "./position.js";
@@ -56,10 +57,10 @@ function readEvent(wire: Wire, end: number): Change | undefined {
   while (wire.at < end) {
     switch (wire.varint()) {
       case KEY:
-        key = wire.bytes();
+        key = wire.part();
         break;
       case VALUE:
-        value = wire.bytes();
+        value = wire.part();
         break;
       case MOD_REVISION:
         modRevision = wire.varint();
@@ -74,24 +75,27 @@ function readEvent(wire: Wire, end: number): Change | undefined {
     }
   }
   if (modRevision > Number.MAX_SAFE_INTEGER) return undefined;
-  const change = { key: keyText(key), modRevision: BigInt(modRevision) };
-  return deleted ? change : { ...change, value };
+  const told = { key: keyText(key), modRevision: BigInt(modRevision) };
+  return deleted ? told : { key: told.key, modRevision: told.modRevision, value };
 }
 
 /** A place in a message. */
 class Wire {
   at = 0;
-  readonly #bytes: Buffer;
+  readonly bytes: Buffer;
 
   constructor(bytes: Buffer) {
-    this.#bytes = bytes;
+    this.bytes = bytes;
   }
 
   /** Exact up to 2^53. Past the end there are zeroes. */
   varint(): number {
-    let value = 0;
-    for (let unit = 1; ; unit *= 128) {
-      const byte = this.#bytes[this.at++] ?? 0;
+    const bytes = this.bytes;
+    let byte = bytes[this.at++] ?? 0;
+    if (byte < 128) return byte;
+    let value = byte & 127;
+    for (let unit = 128; ; unit *= 128) {
+      byte = bytes[this.at++] ?? 0;
       value += (byte & 127) * unit;
       if (byte < 128) return value;
     }
@@ -103,10 +107,10 @@ class Wire {
     return this.at + length;
   }
 
-  bytes(): Uint8Array {
+  part(): Uint8Array {
     const end = this.end();
-    const bytes = this.#bytes.subarray(this.at, end);
+    const part = this.bytes.subarray(this.at, end);
     this.at = end;
-    return bytes;
+    return part;
   }
 }
