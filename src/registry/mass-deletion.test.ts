@@ -136,6 +136,15 @@ describe("the brake on mass deletion", () => {
     expect(brake.retained).toBe(three);
   });
 
+  it("takes nobody for present who came before the window, however long nothing was looked at", () => {
+    const { change, retained } = service(...names(20));
+    for (let n = 0; n < 8; n += 1) change(n, { come: [`new${n}`] });
+    for (let n = 0; n < 8; n += 1) change(11_000 + n, { gone: [`new${n}`] });
+    expect(retained()).toEqual([]);
+    change(12_000, { gone: names(10) });
+    expect(retained()).toHaveLength(18);
+  });
+
   const pauses = fc.nat(4_000);
 
   it("never retains who is present, whoever comes and goes", () => {

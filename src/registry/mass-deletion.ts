@@ -82,10 +82,11 @@ const NONE: readonly Instance[] = Object.freeze([]);
 /** A change of `n` instances costs O(n), whatever the size of the set; only while some are retained it costs their number. */
 export class MassDeletionBrake {
   readonly #rule: MassDeletionRule;
-  // Each in order of time, because a change puts its instances at the end.
-  /** Who came within the window. */
+  // Each in order of time, because a change puts its instances at the end. Whose time is over is forgotten only when it
+  // matters: until then they can but make the brake look more closely, and to look each time would be most of its cost.
+  /** Who came within the window, and some before it. */
   readonly #come = new Map<string, Dated>();
-  /** Who vanished within the window and is not back. */
+  /** Who vanished within the window and is not back, and some who vanished before it. */
   readonly #gone = new Map<string, Gone>();
   readonly #held = new Map<string, Dated>();
   #retained = NONE;
@@ -107,21 +108,25 @@ export class MassDeletionBrake {
 
   changed({ gone, come, present }: Difference, nowMs: number): void {
     const before = this.#held.size;
-    this.#forgetBefore(nowMs - this.#rule.windowMs);
+    const startMs = nowMs - this.#rule.windowMs;
     for (const instance of gone) {
-      const wasNew = this.#come.delete(instance.id);
+      const came = take(this.#come, instance.id, startMs);
+      this.#gone.delete(instance.id);
       // Who said that it drains went on purpose.
-      if (!instance.draining) this.#gone.set(instance.id, { instance, sinceMs: nowMs, wasNew });
+      if (!instance.draining) this.#gone.set(instance.id, { instance, sinceMs: nowMs, wasNew: came !== undefined });
     }
     let freed = false;
     for (const instance of come) {
       freed = this.#held.delete(instance.id) || freed;
-      const wasNew = this.#gone.get(instance.id)?.wasNew ?? true;
-      this.#gone.delete(instance.id);
-      if (wasNew) this.#come.set(instance.id, { instance, sinceMs: nowMs });
+      const left = take(this.#gone, instance.id, startMs);
+      this.#come.delete(instance.id);
+      if (left?.wasNew ?? true) this.#come.set(instance.id, { instance, sinceMs: nowMs });
     }
     freed = this.#freeAddresses(come) || freed;
-    this.#hold(present, nowMs);
+    if (this.#mostAreGone(present)) {
+      for (const dated of [this.#come, this.#gone]) forgetUntil(dated, startMs);
+      if (this.#mostAreGone(present)) this.#hold(present, nowMs);
+    }
     if (freed || this.#held.size !== before) this.#list();
   }
 
@@ -142,19 +147,14 @@ export class MassDeletionBrake {
     for (const [id, { instance }] of this.#held) this.#held.set(id, { instance, sinceMs: nowMs });
   }
 
-  #forgetBefore(startMs: number): void {
-    for (const dated of [this.#come, this.#gone]) {
-      for (const [id, { sinceMs }] of dated) {
-        if (sinceMs > startMs) break;
-        dated.delete(id);
-      }
-    }
+  #mostAreGone(present: number): boolean {
+    const stayed = present - this.#come.size;
+    return this.#gone.size > stayed;
   }
 
   #hold(present: number, nowMs: number): void {
     const stayed = present - this.#come.size;
-    const vanished = this.#gone.size;
-    if (vanished <= stayed || vanished + stayed < this.#rule.minInstances) return;
+    if (this.#gone.size + stayed < this.#rule.minInstances) return;
     for (const [id, { instance }] of this.#gone) {
       if (!this.#held.has(id)) this.#held.set(id, { instance, sinceMs: nowMs });
     }
@@ -180,4 +180,19 @@ export class MassDeletionBrake {
 
 function invalid(message: string): RollcallError {
   return new RollcallError("INVALID_ARGUMENT", message);
+}
+
+/** Takes `id` out, and gives what was known of it unless that was over at `startMs`. */
+function take<D extends Dated>(dated: Map<string, D>, id: string, startMs: number): D | undefined {
+  const found = dated.get(id);
+  if (found === undefined) return undefined;
+  dated.delete(id);
+  return found.sinceMs > startMs ? found : undefined;
+}
+
+function forgetUntil(dated: Map<string, Dated>, startMs: number): void {
+  for (const [id, { sinceMs }] of dated) {
+    if (sinceMs > startMs) break;
+    dated.delete(id);
+  }
 }

@@ -196,6 +196,25 @@ describe.concurrent("static stability", () => {
     await firstMatch(instancer, shows(addresses), within(20_000));
   });
 
+  test("18: a client that starts while etcd hangs begins with its snapshot as well", async () => {
+    await using lab = await startLaboratory({ size: 1 });
+    await using folder = await temporaryFolder();
+    await put(lab, addresses);
+    const options = { snapshot: { folder: folder.path } };
+    {
+      await using registry = registryOf(lab, options);
+      await firstMatch(registry.instancer("talk"), shows(addresses), within(20_000));
+    }
+    lab.cluster.members[0]?.pause();
+    await using registry = registryOf(lab, options);
+    await using client = await callers(registry);
+    expect(client.talk.membership.current).toMatchObject({ state: "stale" });
+    expect(await client.answersOf(50)).toEqual([...addresses].sort());
+    lab.cluster.members[0]?.resume();
+    await client.until(shows(addresses));
+    expect(client.failures).toEqual([]);
+  });
+
   test("19: an operator deletes the prefix: calls go on over the retained, and one that is dead is found out by them", async () => {
     await using lab = await startLaboratory({ size: 1 });
     await using victim = await startTalkProcess();
@@ -269,6 +288,26 @@ describe.concurrent("static stability", () => {
     expect(performance.now() - revokedMs).toBeLessThan(2_000);
     expect(client.failures).toEqual([]);
     expect(client.views.slice(before).map(known)).not.toContainEqual([]);
+  });
+
+  test("19: a service is shut down on purpose: no call fails while a server listens, and then there is nobody", async () => {
+    await using lab = await startLaboratory({ size: 1 });
+    await using own = registryOf(lab, { ttlMs: TTL_MS });
+    const closing = await Promise.all(Array.from({ length: 4 }, () => startTalk(own, { spreadMs: 500 })));
+    await using registry = registryOf(lab);
+    await using client = await callers(registry);
+    await client.until((view) => known(view).length === 4);
+    await firstMatch(client.talk.endpoints.availability, ({ ready }) => ready === 4, within(10_000));
+    const last = closing.pop();
+    await Promise.all(closing.map((server) => server[Symbol.asyncDispose]()));
+    expect(client.failures).toEqual([]);
+    await last?.[Symbol.asyncDispose]();
+    await firstMatch(client.talk.endpoints, ({ length }) => length === 0, within(15_000));
+    const error = await client.talk.say({ text: "hello" }, { timeoutMs: 300 }).catch((reason) => reason);
+    expect(error).toMatchObject({
+      code: "NO_INSTANCES",
+      message: expect.stringContaining("none of them can be reached"),
+    });
   });
 
   test("19: a deployment replaces everything at once: the old are called by nobody while a new one is ready", async () => {
