@@ -52,9 +52,15 @@ const event: fc.Arbitrary<(from: bigint) => WatchEvent> = fc.oneof(
     return { kind: "checked", header, since: { ...since, epoch: 0 } } as const;
   }),
   fc.boolean().map((same) => (from: bigint) => ({ kind: "compared", since: from, owed: from + 1n, same }) as const),
-  header.map((header) => () => ({ kind: "listed", header, entries: [] }) as const),
+  fc.tuple(header, fc.boolean()).map(([header, rebuilt]) => () => {
+    return { kind: "listed", header, entries: [], rebuilt } as const;
+  }),
   header.map((header) => () => ({ kind: "created", header }) as const),
-  header.map((header) => () => ({ kind: "confirmed", header }) as const),
+  fc.tuple(header, fc.boolean()).map(
+    ([header, same]) =>
+      () =>
+        ({ kind: "confirmed", header, same }) as const,
+  ),
   changes.map((make) => (from: bigint) => ({ kind: "changed", changes: make(from) }) as const),
   fc.bigInt({ min: 1n, max: 90n }).map((revision) => () => ({ kind: "progress", revision }) as const),
 );
@@ -222,8 +228,8 @@ class Surroundings {
 /** What a cluster that is well, and at the position already reached or past it, answers next. */
 function healthyEvent(around: Surroundings): WatchEvent {
   const header = { clusterId: 7n, raftTerm: 9n, revision: 10_000n };
-  if (around.reading === "list") return { kind: "listed", header, entries: [] };
-  if (around.reading === "confirm") return { kind: "confirmed", header };
+  if (around.reading === "list") return { kind: "listed", header, entries: [], rebuilt: false };
+  if (around.reading === "confirm") return { kind: "confirmed", header, same: true };
   if (around.stream === "asked") return around.asksForCompacted ? { kind: "compacted" } : { kind: "created", header };
   if (around.state.kind === "doubting") return { kind: "progress", revision: around.state.owed };
   if (around.state.kind !== "watching") return { kind: around.state.kind === "idle" ? "start" : "retry" };
@@ -299,14 +305,20 @@ describe("the watch machine, in any order of events", { timeout }, () => {
         const around = new Surroundings();
         /** Up to which revision everything was told, in the present epoch. */
         let told: Position | undefined;
+        /** Whether a read has shown another history since. */
+        let rebuilt = false;
         for (const make of schedule) {
           const before = positionOf(around.state);
           const wasDoubting = around.state.kind === "doubting";
           const event = around.asAnswer(make(before?.revision ?? 0n));
           if (!around.canProduce(event)) continue;
+          if (event.kind === "confirmed") rebuilt ||= !event.same || !continues(before!, event.header);
+          if (event.kind === "checked") rebuilt ||= !continues(event.since, event.header);
+          if (event.kind === "listed") rebuilt ||= event.rebuilt;
           for (const effect of around.feed(event)) {
             if (effect.kind === "replace") {
-              const sameHistory = told === undefined || continues(told, effect.position);
+              const sameHistory = told === undefined || (continues(told, effect.position) && !rebuilt);
+              rebuilt = false;
               expect(effect.position.epoch).toBe(sameHistory ? (told?.epoch ?? 0) : told!.epoch + 1);
               told = effect.position;
             }

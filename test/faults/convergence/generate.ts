@@ -126,7 +126,7 @@ function membersLane(chance: Chance): Lane {
   after.wait(2_000);
   while (after.nowMs < FAULTS_MS) {
     const who = chance.weighted({ leader: 4, follower: 3, two: 2, all: 2 });
-    switch (chance.weighted({ pause: 4, kill: 4, wipe: 1, rolling: 1 })) {
+    switch (chance.weighted({ pause: 4, kill: 4, wipe: 2, rolling: 1 })) {
       case "pause":
         after(chance.between(500, 5_000), act("pause", who));
         after(chance.between(300, 8_000), act("revive"));

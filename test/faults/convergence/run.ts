@@ -108,21 +108,19 @@ export async function run(schedule: Schedule): Promise<Recording> {
 /** Each epoch that the auditor heard of is the life in which its first event came; a life without events has none. */
 function livesOf(livesSinceMs: readonly number[], events: readonly AuditEvent[]): Life[] {
   const lives = livesSinceMs.map((sinceMs) => ({ sinceMs, events: [] as AuditEvent[] }));
-  for (const epoch of new Set(events.map((event) => event.epoch))) {
-    const ofEpoch = events.filter((event) => event.epoch === epoch);
-    const life = lives.findLast(({ sinceMs }) => sinceMs <= (ofEpoch[0]?.atMs ?? 0));
+  for (const [epoch, first] of firstOfEach(events)) {
+    const life = lives.findLast(({ sinceMs }) => sinceMs <= first.atMs);
     if (!life || life.events.length > 0) {
-      const firsts = [...new Set(events.map((e) => e.epoch))]
-        .map((n) => events.filter((e) => e.epoch === n))
-        .map(
-          (es) =>
-            `${es[0]?.atMs} ${es.length} ${describeEvent(es[0]!)} .. ${es.at(-1)?.atMs} ${describeEvent(es.at(-1)!)}`,
-        );
-      throw new Error(`the auditor heard of more lives than the cluster had ${livesSinceMs} | ${firsts.join(" | ")}`);
+      const firsts = [...firstOfEach(events).values()].map(describeEvent).join("; ");
+      throw new Error(`the auditor heard of more lives than the cluster had, beginning with ${firsts}`);
     }
-    life.events.push(...ofEpoch);
+    life.events.push(...events.filter((event) => event.epoch === epoch));
   }
   return lives;
+}
+
+function firstOfEach(events: readonly AuditEvent[]): ReadonlyMap<number, AuditEvent> {
+  return new Map(events.toReversed().map((event) => [event.epoch, event]));
 }
 
 async function linearizableRead(client: EtcdClient): Promise<Reading> {

@@ -41,7 +41,8 @@ export function runSeed(seed: number, signal: AbortSignal): Promise<SeedReport> 
       clearTimeout(timer);
       signal.removeEventListener("abort", kill);
       const end = killedBy === "SIGKILL" ? `was killed, after ${LONGEST_MS} ms at the latest` : `ended with ${code}`;
-      resolve(report ?? { failure: `its process ${end}\n${complaint}` });
+      if (!report) resolve({ failure: `its process ${end}\n${complaint}` });
+      else resolve("failure" in report ? { failure: `${report.failure}\n${complaint}` } : report);
     });
   });
 }

@@ -32,7 +32,12 @@ const worker = async () => {
   do {
     const seed = next++;
     const began = performance.now();
-    const report = await runSeed(seed, stop.signal);
+    let report = await runSeed(seed, stop.signal);
+    // A port that somebody else took, a machine that was busy: that is no news of the seed.
+    if ("failure" in report && !stop.signal.aborted) {
+      process.stdout.write(`seed ${seed}: once more, after ${report.failure}\n`);
+      report = await runSeed(seed, stop.signal);
+    }
     if (!stop.signal.aborted) tell(seed, report, performance.now() - began);
   } while (performance.now() < untilMs && !stop.signal.aborted);
 };

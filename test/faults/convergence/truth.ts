@@ -59,9 +59,13 @@ export function knownViews({ views }: ClientRecord): KnownView[] {
   return views.flatMap(({ view, atMs }) => (view.state === "pending" ? [] : [{ ...view, atMs }]));
 }
 
+// The auditor hears of a revision within milliseconds. A view that claims to be further ahead of it has another reason.
+const LOST_AT_MOST = 20n;
+
 /** What a view says against what stood there; `unknowable` is what a wipe has taken from the auditor as well. */
 export function judge(view: KnownView, life: Life, lives: readonly Life[]): "exact" | "wrong" | "unknowable" {
-  if (view.revision > knownUntil(life)) return life === lives.at(-1) ? "wrong" : "unknowable";
+  const ahead = view.revision - knownUntil(life);
+  if (ahead > 0n) return life === lives.at(-1) || ahead > LOST_AT_MOST ? "wrong" : "unknowable";
   const truth = instancesIn(stateAt(life, view.revision));
   const shown = view.instances.map(shownLine);
   return shown.length === truth.length && shown.every((line, index) => line === truth[index]) ? "exact" : "wrong";

@@ -5,6 +5,7 @@ import type { Membership } from "../../../instance.js";
 import { virtualClock } from "../../../testing/virtual-clock.js";
 import { goKitLayout } from "../../layouts/go-kit.js";
 import { massDeletionRule } from "../../mass-deletion.js";
+import { statusError } from "../client/etcd-error.js";
 import {
   Event_EventType,
   type EventSchema,
@@ -65,6 +66,15 @@ describe("an etcd instancer", () => {
     client
       .nextCall(KV.method.range)
       .answer({ header: header(revision, raftTerm), kvs: hosts.map((host) => pair(host, revision)) });
+  /** The read before a watch is opened again: the prefix at the revision of the view, and its latest key. */
+  const confirmed = (revision: bigint, held = [pair("a", 10n)], raftTerm?: bigint) => {
+    const answers = [{ count: BigInt(held.length) }, { kvs: held.slice(-1) }];
+    return client.nextCall(KV.method.txn).answer({
+      header: header(revision, raftTerm),
+      succeeded: true,
+      responses: answers.map((value) => ({ response: { case: "responseRange" as const, value } })),
+    });
+  };
   const created = (stream: BookStream, revision: bigint) => stream.message({ header: header(revision), created: true });
   const startRevisionOf = ({ sent }: BookStream) =>
     sent[0]?.requestUnion.case === "createRequest" ? sent[0].requestUnion.value.startRevision : undefined;
@@ -161,11 +171,13 @@ describe("an etcd instancer", () => {
     const { stream } = await liveView();
     stream.end(new Error("cut"));
     await clock.advance(50);
+    await confirmed(2_500n);
     const second = client.nextStream(Watch.method.watch);
     created(second, 2_500n);
     second.message({ header: header(2_500n), events: [put("b", 11n)] });
     second.end(new Error("cut"));
     await clock.advance(200);
+    await confirmed(2_500n, [pair("a", 10n), pair("b", 11n)]);
     expect(startRevisionOf(client.nextStream(Watch.method.watch))).toBe(12n);
   });
 
@@ -173,6 +185,7 @@ describe("an etcd instancer", () => {
     const { views, stream } = await liveView();
     stream.end(new Error("member restarted"));
     await clock.advance(100);
+    await confirmed(10n);
     created(client.nextStream(Watch.method.watch), 10n);
     await clock.advance(60_000);
     expect(views.map(summary)).toEqual(["pending", "live 10/0 a"]);
@@ -184,11 +197,12 @@ describe("an etcd instancer", () => {
     stream.end(new Error("connection refused"));
     for (let tries = 0; tries < 5; tries += 1) {
       await clock.advance(5_000);
-      client.nextStream(Watch.method.watch).end(new Error("connection refused"));
+      await client.nextCall(KV.method.txn).fail(new Error("connection refused"));
     }
     expect(views.slice(2).map(summary)).toEqual(["stale 10/0 a"]);
     expect(views.at(-1)).toMatchObject({ sinceEpochMs: 1_002_010, error: { message: "connection refused" } });
     await clock.advance(5_000);
+    await confirmed(10n);
     created(client.nextStream(Watch.method.watch), 10n);
     expect(views.slice(3).map(summary)).toEqual(["live 10/0 a"]);
     expect(warnings).toEqual([
@@ -260,12 +274,13 @@ describe("an etcd instancer", () => {
     const { instancer, stream } = await liveView();
     stream.end(new Error("cut"));
     await clock.advance(100);
+    await confirmed(10n);
     const refused = client.nextStream(Watch.method.watch);
     const cancelReason = "rpc error: code = Unauthenticated desc = etcdserver: invalid auth token";
     refused.message({ header: header(10n), created: true, canceled: true, watchId: -1n, cancelReason });
     expect(refused.tokenRenewals).toBe(1);
     await clock.advance(200);
-    await client.nextCall(KV.method.range).answer({ header: header(10n) });
+    await confirmed(10n);
     created(client.nextStream(Watch.method.watch), 10n);
     await clock.advance(5_000);
     expect(summary(instancer.current)).toBe("live 10/0 a");
@@ -275,11 +290,12 @@ describe("an etcd instancer", () => {
     const { views, stream } = await liveView();
     stream.end(new Error("cut"));
     await clock.advance(100);
+    await confirmed(12n);
     const lagging = client.nextStream(Watch.method.watch);
     created(lagging, 8n);
     expect(lagging.ended).toMatchObject({ failed: expect.stringContaining("behind") });
     await clock.advance(100);
-    await client.nextCall(KV.method.range).answer({ header: header(12n) });
+    await confirmed(12n);
     const next = client.nextStream(Watch.method.watch);
     expect(startRevisionOf(next)).toBe(11n);
     created(next, 12n);
@@ -297,9 +313,7 @@ describe("an etcd instancer", () => {
         created(client.nextStream(Watch.method.watch), 8n);
         streams += 1;
       }
-      while (client.waitingCalls(KV.method.range) > 0) {
-        await client.nextCall(KV.method.range).answer({ header: header(12n) });
-      }
+      while (client.waitingCalls(KV.method.txn) > 0) await confirmed(12n);
     }
     expect(streams).toBeGreaterThan(20);
     expect(streams).toBeLessThan(60);
@@ -309,8 +323,7 @@ describe("an etcd instancer", () => {
     const { views, stream } = await liveView();
     stream.end(new Error("cut"));
     await clock.advance(100);
-    created(client.nextStream(Watch.method.watch), 3n);
-    await clock.advance(100);
+    await client.nextCall(KV.method.txn).fail(futureRevision());
     await client.nextCall(KV.method.range).answer({ header: header(3n) });
     await client.nextCall(KV.method.range).answer({ header: header(3n), kvs: [pair("a", 2n), pair("z", 3n)] });
     expect(views.slice(2).map(summary)).toEqual(["live 3/1 a,z"]);
@@ -322,11 +335,44 @@ describe("an etcd instancer", () => {
     const { views, stream } = await liveView();
     stream.end(new Error("cut"));
     await clock.advance(100);
-    client.nextStream(Watch.method.watch).message({ header: header(500n, 1n), created: true });
-    await clock.advance(100);
-    await client.nextCall(KV.method.range).answer({ header: header(500n, 1n) });
+    await confirmed(500n, [pair("a", 10n)], 1n);
     await answerList(500n, ["new"], 1n);
     expect(views.slice(2).map(summary)).toEqual(["live 500/1 new"]);
+  });
+
+  it.each([
+    ["the latest key was put at another revision", [pair("a", 9n)]],
+    ["the latest key has another lease", [{ ...pair("a", 10n), lease: 5n }]],
+    ["there is another key", [pair("z", 8n), pair("a", 10n)]],
+    ["there is none", []],
+  ])("knows a rebuilt cluster by its keys when it has overtaken all else: %s", async (_what, held) => {
+    const { views, stream } = await liveView();
+    stream.end(new Error("cut"));
+    await clock.advance(100);
+    const call = client.nextCall(KV.method.txn);
+    expect(call.request.success.map(({ request }) => request.value)).toMatchObject([
+      { revision: 10n, countOnly: true },
+      { key: bytes("/services/book/a:1"), revision: 10n, keysOnly: true },
+    ]);
+    const answers = [{ count: BigInt(held.length) }, { kvs: held.slice(-1) }];
+    const responses = answers.map((value) => ({ response: { case: "responseRange" as const, value } }));
+    await call.answer({ header: header(500n), succeeded: true, responses });
+    await answerList(500n, ["new"]);
+    expect(views.slice(2).map(summary)).toEqual(["live 500/1 new"]);
+    expect(startRevisionOf(client.nextStream(Watch.method.watch))).toBe(501n);
+  });
+
+  it("knows a rebuilt cluster by its list where the revision of the view was compacted", async () => {
+    const { views, stream } = await liveView();
+    stream.end(new Error("cut"));
+    await clock.advance(100);
+    await client.nextCall(KV.method.txn).fail(compacted());
+    await client.nextCall(KV.method.range).answer({ header: header(500n) });
+    const refused = client.nextStream(Watch.method.watch);
+    refused.message({ header: header(0n), canceled: true, compactRevision: 400n });
+    await clock.advance(200);
+    await client.nextCall(KV.method.range).answer({ header: header(500n), kvs: [pair("a", 9n), pair("b", 450n)] });
+    expect(views.slice(2).map(summary)).toEqual(["live 500/1 a,b"]);
   });
 
   it("gives a member up that answers everything but the watch", async () => {
@@ -336,6 +382,7 @@ describe("an etcd instancer", () => {
     await clock.advance(5_100);
     expect(silent.ended).toMatchObject({ failed: expect.stringContaining("did not answer") });
     expect(summary(instancer.current)).toBe("stale 10/0 a");
+    await confirmed(10n);
     created(client.nextStream(Watch.method.watch), 10n);
     expect(summary(instancer.current)).toBe("live 10/0 a");
   });
@@ -431,6 +478,7 @@ describe("an etcd instancer", () => {
       expect(views.map(summary)).toEqual(["pending", "live 10/0 a"]);
       stream.end(new Error("cut"));
       await clock.advance(100);
+      await confirmed(401n);
       expect(startRevisionOf(client.nextStream(Watch.method.watch))).toBe(401n);
     });
 
@@ -491,6 +539,7 @@ describe("an etcd instancer", () => {
     const reopenedFrom = async (stream: BookStream) => {
       stream.end(new Error("cut"));
       await clock.advance(100);
+      await confirmed(400n);
       return startRevisionOf(client.nextStream(Watch.method.watch));
     };
 
@@ -587,6 +636,14 @@ describe("an etcd instancer", () => {
     });
   });
 });
+
+function compacted(): Error {
+  return statusError(11, "etcdserver: mvcc: required revision has been compacted", "member-1");
+}
+
+function futureRevision(): Error {
+  return statusError(11, "etcdserver: mvcc: required revision is a future revision", "member-1");
+}
 
 function instancesOf(view: Membership | undefined) {
   return view === undefined || view.state === "pending" ? [] : view.instances;

@@ -6,9 +6,10 @@
  * different moments would make a set that never was. Why linearizable: a member that lags would show the past as the present.
  */
 import type { EtcdCallOptions, EtcdClient } from "../client/client.js";
-import { keyText, nextKey, prefixRange } from "../client/key-range.js";
+import { EtcdError } from "../client/etcd-error.js";
+import { keyBytes, keyText, nextKey, prefixRange } from "../client/key-range.js";
 import { KV } from "../proto/etcd_pb.js";
-import { continues, type Entry, type StoreHeader, storeHeader } from "./position.js";
+import { continues, type Entry, type Landmark, type StoreHeader, storeHeader } from "./position.js";
 
 // 100 kB to 1 MB a page with the values that registries hold: large enough to read 10,000 entries in ten rounds.
 const PAGE_SIZE = 1_000n;
@@ -35,7 +36,8 @@ export async function listPrefix(client: EtcdClient, prefix: string, options: Et
     // A cluster that was rebuilt in the middle of the walk may well have a revision of that number, of other contents.
     if (!continues(header, answeredBy)) throw new Error("etcd was rebuilt while its keys were read");
     for (const pair of page.kvs) {
-      entries.push({ key: keyText(pair.key), value: pair.value, modRevision: pair.modRevision });
+      const { value, modRevision, lease } = pair;
+      entries.push({ key: keyText(pair.key), value, modRevision, lease });
     }
     const last = page.kvs.at(-1);
     if (!page.more || last === undefined) return { header, entries };
@@ -55,6 +57,48 @@ export async function currentHeader(
   const { key } = prefixRange(prefix);
   const answer = await client.unary(KV.method.range, { key, keysOnly: true }, options);
   return storeHeader(answer.header);
+}
+
+/** What a view holds of its prefix, as far as another history would differ from it. */
+export interface Held {
+  readonly revision: bigint;
+  /** How many keys there were at that revision. */
+  readonly keys: number;
+  /** Absent if there were none. */
+  readonly landmark: Landmark | undefined;
+}
+
+/**
+ * The cluster's header as of now, and whether its history still has what is `held`. Where that revision was compacted, nobody
+ * can tell; a watch from there is refused for it, and what is then listed tells.
+ */
+export async function historyNow(
+  { revision, keys, landmark }: Held,
+  client: EtcdClient,
+  prefix: string,
+  options: EtcdCallOptions,
+): Promise<{ readonly header: StoreHeader; readonly same: boolean }> {
+  const ranges = [
+    { ...prefixRange(prefix), revision, countOnly: true },
+    ...(landmark ? [{ key: keyBytes(landmark.key), revision, keysOnly: true }] : []),
+  ];
+  try {
+    const { header, responses } = await client.unary(
+      KV.method.txn,
+      { success: ranges.map((value) => ({ request: { case: "requestRange" as const, value } })) },
+      options,
+    );
+    const [all, latest] = responses.map(({ response }) =>
+      response.case === "responseRange" ? response.value : undefined,
+    );
+    const found = latest?.kvs[0];
+    const stands = found?.modRevision === landmark?.modRevision && found?.lease === landmark?.lease;
+    return { header: storeHeader(header), same: all?.count === BigInt(keys) && stands };
+  } catch (error) {
+    const isOutOfReach = error instanceof EtcdError && (error.kind === "compacted" || error.kind === "future-revision");
+    if (!isOutOfReach) throw error;
+    return { header: await currentHeader(client, prefix, options), same: true };
+  }
 }
 
 /**

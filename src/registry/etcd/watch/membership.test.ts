@@ -11,6 +11,7 @@ const entry = (host: string, modRevision: bigint, value = `${host}:1`): Entry =>
   key: `/services/book/${host}:1`,
   value: bytes(value),
   modRevision,
+  lease: 7n,
 });
 const addresses = (table: MembershipTable) => table.instances().map(({ address }) => address);
 

@@ -8,11 +8,10 @@
 import { byId, type Instance, sameInstance } from "../../../instance.js";
 import type { Layout } from "../../layouts/layout.js";
 import type { Difference } from "../../mass-deletion.js";
-import type { Change, Entry } from "./position.js";
+import type { Change, Entry, Landmark } from "./position.js";
 
-interface Known {
-  /** With the epoch it tells whether the value is the one that was decoded. */
-  readonly modRevision: bigint;
+interface Known extends Landmark {
+  /** None if the value cannot be read. */
   readonly instances: readonly Instance[];
 }
 
@@ -38,25 +37,39 @@ export class MembershipTable {
 
   /** How many keys there are, those that cannot be read included. */
   get keys(): number {
-    return this.#known.size + this.#skipped.size;
+    return this.#known.size;
+  }
+
+  /** The key that was put last; absent where there is none. */
+  get landmark(): Landmark | undefined {
+    let latest: Known | undefined;
+    for (const known of this.#known.values()) {
+      if (!latest || known.modRevision > latest.modRevision) latest = known;
+    }
+    return latest;
+  }
+
+  /** Whether `entries` cannot follow from what was known at `revision`: what was put before would be known. */
+  isContradictedBy(entries: readonly Entry[], revision: bigint): boolean {
+    return entries.some((entry) => entry.modRevision <= revision && !this.#holds(entry));
   }
 
   /** Makes `entries` the whole truth, touching only what differs from what is known. */
   replace(entries: readonly Entry[], epoch: number): void {
     const sameHistory = epoch === this.#epoch;
     this.#epoch = epoch;
-    const gone = new Set([...this.#known.keys(), ...this.#skipped.keys()]);
+    const gone = new Set(this.#known.keys());
     for (const entry of entries) {
       gone.delete(entry.key);
-      if (!sameHistory || this.#known.get(entry.key)?.modRevision !== entry.modRevision) this.#put(entry);
+      if (!sameHistory || !this.#holds(entry)) this.#put(entry);
     }
     for (const key of gone) this.#remove(key);
   }
 
   /** Takes over changes in the order in which they were made. */
   apply(changes: readonly Change[]): void {
-    for (const { key, value, modRevision } of changes) {
-      if (value) this.#put({ key, value, modRevision });
+    for (const { key, value, modRevision, lease = 0n } of changes) {
+      if (value) this.#put({ key, value, modRevision, lease });
       else this.#remove(key);
     }
   }
@@ -80,17 +93,23 @@ export class MembershipTable {
     return difference;
   }
 
-  #put({ key, value, modRevision }: Entry): void {
+  #holds({ key, modRevision, lease }: Entry): boolean {
+    const known = this.#known.get(key);
+    return known?.modRevision === modRevision && known.lease === lease;
+  }
+
+  #put({ key, value, modRevision, lease }: Entry): void {
     const decoded = this.#layout.decode(key, value);
     if ("skip" in decoded) {
       this.#remove(key);
       this.#skipped.set(key, decoded.skip);
+      this.#known.set(key, { key, modRevision, lease, instances: [] });
       return;
     }
     this.#skipped.delete(key);
     this.#forget(key);
     for (const instance of decoded) this.#pending.set(instance.id, instance);
-    this.#known.set(key, { modRevision, instances: decoded });
+    this.#known.set(key, { key, modRevision, lease, instances: decoded });
   }
 
   #remove(key: string): void {

@@ -3,7 +3,8 @@
  *
  * Why the cluster id alone does not tell: etcd derives it from the members' addresses and the token, so a cluster that was
  * wiped and started again with the same flags keeps its id. Its revisions and its raft term begin anew, though, and in one
- * history neither ever goes back. (A rebuilt cluster that has overtaken both before we hear of it cannot be told apart.)
+ * history neither ever goes back. Where a rebuilt cluster has overtaken both before we hear of it, the keys tell: a lease has
+ * its id from chance or from a clock, so no two histories have one key under one lease at one revision.
  */
 
 /** What every answer of etcd says about the store it came from. */
@@ -22,13 +23,20 @@ export interface Entry {
   readonly key: string;
   readonly value: Uint8Array;
   readonly modRevision: bigint;
+  /** 0 without one. */
+  readonly lease: bigint;
 }
+
+/** The entry that was put last, of all that stand: what is most likely not there if the history is another one. */
+export type Landmark = Omit<Entry, "value">;
 
 /** A key put, or deleted where `value` is absent. */
 export interface Change {
   readonly key: string;
   readonly value?: Uint8Array;
   readonly modRevision: bigint;
+  /** 0 or absent without one. */
+  readonly lease?: bigint;
 }
 
 /**
@@ -43,10 +51,10 @@ export function continues(position: StoreHeader, header: StoreHeader): boolean {
   );
 }
 
-/** The epoch of a linearizable answer after `position`. */
-export function epochAfter(position: Position | undefined, header: StoreHeader): number {
+/** The epoch of a linearizable answer after `position`; `rebuilt` is what the keys tell. */
+export function epochAfter(position: Position | undefined, header: StoreHeader, rebuilt: boolean): number {
   if (position === undefined) return 0;
-  return continues(position, header) ? position.epoch : position.epoch + 1;
+  return continues(position, header) && !rebuilt ? position.epoch : position.epoch + 1;
 }
 
 /** The header of an answer; every answer of etcd but a refusal has one. */

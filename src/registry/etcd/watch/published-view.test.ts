@@ -16,6 +16,7 @@ const entry = (host: string): Entry => ({
   key: `/services/book/${host}:1`,
   value: new TextEncoder().encode(`${host}:1`),
   modRevision: 1n,
+  lease: 7n,
 });
 const deletion = (host: string): Change => ({ key: `/services/book/${host}:1`, modRevision: 11n });
 const hosts = (instances: readonly { readonly address: string }[]) =>

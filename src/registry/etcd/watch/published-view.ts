@@ -15,6 +15,7 @@ import { publishMembership } from "../../../observe/events.js";
 import type { Layout } from "../../layouts/layout.js";
 import type { MassDeletionRule } from "../../mass-deletion.js";
 import { RetainedInstances } from "../../retained-instances.js";
+import type { Held } from "./list.js";
 import { MembershipTable } from "./membership.js";
 import type { Change, Entry, Position } from "./position.js";
 import type { WatchObserver } from "./watch.js";
@@ -60,8 +61,12 @@ export class PublishedView implements WatchObserver {
     return this.#table.skipped;
   }
 
-  get keys(): number {
-    return this.#table.keys;
+  held(revision: bigint): Held {
+    return { revision, keys: this.#table.keys, landmark: this.#table.landmark };
+  }
+
+  isContradictedBy(entries: readonly Entry[]): boolean {
+    return this.#position !== undefined && this.#table.isContradictedBy(entries, this.#position.revision);
   }
 
   replaced(entries: readonly Entry[], { revision, epoch }: Position): void {

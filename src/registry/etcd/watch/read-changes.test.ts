@@ -27,7 +27,9 @@ const wire = (init: Parameters<typeof create<typeof WatchResponseSchema>>[1]) =>
 function changesOf({ events }: WatchResponse): readonly Change[] {
   return events.map(({ type, kv }) => {
     const change = { key: new TextDecoder().decode(kv?.key), modRevision: kv?.modRevision ?? 0n };
-    return type === Event_EventType.DELETE ? change : { ...change, value: kv?.value ?? new Uint8Array() };
+    return type === Event_EventType.DELETE
+      ? change
+      : { ...change, value: kv?.value ?? new Uint8Array(), lease: kv?.lease ?? 0n };
   });
 }
 

@@ -54,6 +54,7 @@ function readEvent(wire: Wire, end: number): Change | undefined {
   let key: Uint8Array = EMPTY;
   let value: Uint8Array = EMPTY;
   let modRevision = 0;
+  let lease = 0n;
   while (wire.at < end) {
     switch (wire.varint()) {
       case KEY:
@@ -67,8 +68,10 @@ function readEvent(wire: Wire, end: number): Change | undefined {
         break;
       case CREATE_REVISION:
       case VERSION:
-      case LEASE:
         wire.varint();
+        break;
+      case LEASE:
+        lease = wire.wideVarint();
         break;
       default:
         return undefined;
@@ -76,7 +79,7 @@ function readEvent(wire: Wire, end: number): Change | undefined {
   }
   if (modRevision > Number.MAX_SAFE_INTEGER) return undefined;
   const told = { key: keyText(key), modRevision: BigInt(modRevision) };
-  return deleted ? told : { key: told.key, modRevision: told.modRevision, value };
+  return deleted ? told : { key: told.key, modRevision: told.modRevision, value, lease };
 }
 
 /** A place in a message. */
@@ -98,6 +101,18 @@ class Wire {
       byte = bytes[this.at++] ?? 0;
       value += (byte & 127) * unit;
       if (byte < 128) return value;
+    }
+  }
+
+  /** Exact as far as a lease goes, which is 2^63. */
+  wideVarint(): bigint {
+    let low = 0;
+    let high = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.bytes[this.at++] ?? 0;
+      if (shift < 28) low += (byte & 127) * 2 ** shift;
+      else high += (byte & 127) * 2 ** (shift - 28);
+      if (byte < 128) return high === 0 ? BigInt(low) : BigInt(high) * 268_435_456n + BigInt(low);
     }
   }
 

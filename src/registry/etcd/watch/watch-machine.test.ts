@@ -20,7 +20,6 @@ const states: readonly WatchState[] = [
   { ...doubting, reports: true },
   confirming,
   { kind: "waiting", next: listing },
-  { kind: "waiting", next: opening },
   { kind: "waiting", next: confirming },
   { kind: "closed" },
 ];
@@ -29,8 +28,8 @@ const states: readonly WatchState[] = [
 const events: Readonly<Record<string, readonly WatchEvent[]>> = {
   start: [{ kind: "start" }],
   listed: [
-    { kind: "listed", header: position, entries: [] },
-    { kind: "listed", header: { ...position, revision: 1n }, entries: [] },
+    { kind: "listed", header: position, entries: [], rebuilt: false },
+    { kind: "listed", header: { ...position, revision: 1n }, entries: [], rebuilt: false },
   ],
   failed: [{ kind: "failed" }],
   created: [
@@ -53,8 +52,11 @@ const events: Readonly<Record<string, readonly WatchEvent[]>> = {
   compacted: [{ kind: "compacted" }],
   refused: [{ kind: "refused" }],
   ended: [{ kind: "ended" }],
-  confirmed: [{ kind: "confirmed", header: position }],
-  "confirmed (rebuilt)": behind().map((header) => ({ kind: "confirmed", header })),
+  confirmed: [{ kind: "confirmed", header: position, same: true }],
+  "confirmed (rebuilt)": [
+    ...behind().map((header) => ({ kind: "confirmed", header, same: true }) as const),
+    { kind: "confirmed", header: position, same: false },
+  ],
   retry: [{ kind: "retry" }],
   silence: [{ kind: "silence" }],
   close: [{ kind: "close" }],
@@ -85,16 +87,14 @@ describe("the watch machine", () => {
 
   it("resumes after the last event, whatever revision the created response carried", () => {
     const created = transition(opening, { kind: "created", header: { ...position, revision: 2_500n } });
-    const ended = transition(created.state, { kind: "ended" });
-    expect(transition(ended.state, { kind: "retry" }).effects).toEqual([{ kind: "open", startRevision: 101n }]);
+    expect(reopened(created.state)).toEqual([{ kind: "open", startRevision: 101n }]);
   });
 
   it("resumes after the last of several events", () => {
     const changes = [101n, 105n].map((modRevision) => ({ key: `k${modRevision}`, modRevision }));
     const changed = transition(watching, { kind: "changed", changes });
     expect(changed.effects).toEqual([{ kind: "apply", changes, revision: 105n }]);
-    const ended = transition(changed.state, { kind: "ended" });
-    expect(transition(ended.state, { kind: "retry" }).effects).toEqual([{ kind: "open", startRevision: 106n }]);
+    expect(reopened(changed.state)).toEqual([{ kind: "open", startRevision: 106n }]);
   });
 
   it("lets a progress report move the position forwards and never back", () => {
@@ -114,8 +114,7 @@ describe("the watch machine", () => {
 
   it("resumes from the revision at which a comparison found nothing new", () => {
     const compared = transition(doubting, { kind: "compared", since: 100n, owed: 110n, same: true });
-    const ended = transition(compared.state, { kind: "ended" });
-    expect(transition(ended.state, { kind: "retry" }).effects).toEqual([{ kind: "open", startRevision: 111n }]);
+    expect(reopened(compared.state)).toEqual([{ kind: "open", startRevision: 111n }]);
   });
 
   it("does not take the answer of an earlier doubt for that of this one", () => {
@@ -132,11 +131,24 @@ describe("the watch machine", () => {
   });
 
   it("begins a new epoch when a list comes from another history, and only then", () => {
-    const epochs = [position, { ...position, revision: 500n, raftTerm: 9n }, ...behind()].map((header) => {
-      const { state } = transition({ ...listing, position }, { kind: "listed", header, entries: [] });
-      return state.kind === "opening" ? state.position.epoch : undefined;
-    });
-    expect(epochs).toEqual([0, 0, 1, 1, 1]);
+    const ahead = { ...position, revision: 500n, raftTerm: 9n };
+    const epochOf = (header: Position, rebuilt = false, state: WatchState = { ...listing, position }) => {
+      const { state: next } = transition(state, { kind: "listed", header, entries: [], rebuilt });
+      return next.kind === "opening" ? next.position.epoch : undefined;
+    };
+    expect([position, ahead, ...behind()].map((header) => epochOf(header))).toEqual([0, 0, 1, 1, 1]);
+    expect(epochOf(ahead, true)).toBe(1);
+    const { state } = transition(confirming, { kind: "confirmed", header: ahead, same: false });
+    const failed = transition(state, { kind: "failed" });
+    expect(epochOf(ahead, false, transition(failed.state, { kind: "retry" }).state)).toBe(1);
+  });
+
+  it("opens a watch again only after a read has confirmed what is held at its revision", () => {
+    const ended = transition(watching, { kind: "ended" });
+    const retried = transition(ended.state, { kind: "retry" });
+    expect(retried.effects).toEqual([{ kind: "confirm", revision: 100n }]);
+    const overtaken = transition(retried.state, { kind: "confirmed", header: position, same: false });
+    expect(overtaken.effects).toEqual([{ kind: "list" }]);
   });
 
   it("waits longer with each failure in a row, and starts anew once a watch has settled", () => {
@@ -153,6 +165,14 @@ describe("the watch machine", () => {
     expect(failuresOf(transition(settled.state, { kind: "ended" }).effects)).toBe(1);
   });
 });
+
+/** What is asked when a stream has ended, and the cluster is confirmed to be the same. */
+function reopened(state: WatchState): readonly WatchEffect[] {
+  const ended = transition(state, { kind: "ended" });
+  const retried = transition(ended.state, { kind: "retry" });
+  const header = { ...position, revision: 2_500n };
+  return transition(retried.state, { kind: "confirmed", header, same: true }).effects;
+}
 
 function failuresOf(effects: readonly WatchEffect[]): number | undefined {
   return effects.flatMap((effect) => (effect.kind === "retry" ? [effect.failures] : []))[0];

@@ -43,7 +43,6 @@
  * | confirming | confirmed (rebuilt) | listing    | list                        |
  * | confirming | failed              | waiting    | retry                       |
  * | waiting    | retry               | listing    | list                        |
- * | waiting    | retry               | opening    | open                        |
  * | waiting    | retry               | confirming | confirm                     |
  * | listing    | silence             | listing    | stale                       |
  * | opening    | silence             | opening    | stale                       |
@@ -62,11 +61,13 @@
  * Everything not in the table changes nothing. What to know of the rows:
  * - The position moves with what was applied: a complete list, an event, a progress report that can be trusted. Never with
  *   the header of a created or data response, which tells the store's revision and not how far this watch has come.
- * - `behind`: the member's header is older than our position, or of another cluster. That is a member that lags, or a
- *   cluster that was rebuilt; a linearizable read decides. Lagging: another member. Rebuilt: list anew, in a new epoch. After
- *   a pause, since "another member" may be the same: one address may stand for all of them.
- * - `refused` goes through a confirming read as well: where a permission is missing, that read says so again and again
- *   instead of a watch being opened and refused.
+ * - Before a watch is opened again, a linearizable read confirms that the cluster is still the one that was listed: that its
+ *   revision and term are not below ours, and that it has what the view holds at our revision. If not, it was rebuilt
+ *   meanwhile: list anew, in a new epoch. Where a permission is missing, that read says so again and again instead of a
+ *   watch being opened and refused.
+ * - `behind`: the member's header is older than our position, or of another cluster: a member that lags, or a cluster that was
+ *   rebuilt. Confirm, and then another member; after a pause, since "another member" may be the same: one address may stand
+ *   for all of them.
  * - `compacted` lists again, and the view changes by the difference only.
  * - `unheard` starts the time after which the view is called stale, `heard` ends it; neither touches what is known.
  * - An open stream proves nothing (docs/decisions/0013). So the cluster's revision is read again and again, and one that is
@@ -122,7 +123,8 @@ export function transition(state: WatchState, event: WatchEvent): WatchStep {
 function whileListing(state: Listing, event: WatchEvent): WatchStep {
   switch (event.kind) {
     case "listed": {
-      const position = { ...event.header, epoch: epochAfter(state.position, event.header) };
+      const rebuilt = state.rebuilt === true || event.rebuilt;
+      const position = { ...event.header, epoch: epochAfter(state.position, event.header, rebuilt) };
       return enter(
         { kind: "opening", position, failures: state.failures },
         { kind: "replace", entries: event.entries, position },
@@ -145,13 +147,16 @@ function whileOpening(state: Opening, event: WatchEvent): WatchStep {
       }
       return fresh(watching({ ...state, reports: false }, { raftTerm: event.header.raftTerm }));
     case "overdue":
-      return waitFor(state, { kind: "fail-stream", reason: "it did not answer the request for a watch" });
+      return waitFor(placed("confirming", state), {
+        kind: "fail-stream",
+        reason: "it did not answer the request for a watch",
+      });
     case "compacted":
       return waitFor(placed("listing", state), { kind: "end-stream" });
     case "refused":
       return waitFor(placed("confirming", state), { kind: "end-stream" });
     case "ended":
-      return waitFor(state);
+      return waitFor(placed("confirming", state));
     default:
       return unchanged(state);
   }
@@ -167,7 +172,7 @@ function whileWatching(state: Watching, event: WatchEvent): WatchStep {
       return { state, effects: [{ kind: "check", since: state.position }] };
     case "checked": {
       if (!continues(event.since, event.header)) {
-        return enter(placed("listing", state), { kind: "end-stream" }, { kind: "unheard" });
+        return enter({ ...placed("listing", state), rebuilt: true }, { kind: "end-stream" }, { kind: "unheard" });
       }
       const { raftTerm, revision } = event.header;
       const checked = watching(state, { raftTerm });
@@ -221,7 +226,7 @@ function whileStreaming(state: Watching | Doubting, event: WatchEvent): WatchSte
     case "refused":
       return waitFor(placed("confirming", state), { kind: "end-stream" }, { kind: "unheard" });
     case "ended":
-      return waitFor(placed("opening", state), { kind: "unheard" });
+      return waitFor(placed("confirming", state), { kind: "unheard" });
     case "settled":
       return { state: { ...state, failures: 0 }, effects: [] };
     default:
@@ -232,7 +237,8 @@ function whileStreaming(state: Watching | Doubting, event: WatchEvent): WatchSte
 function whileConfirming(state: Confirming, event: WatchEvent): WatchStep {
   switch (event.kind) {
     case "confirmed":
-      return enter(placed(continues(state.position, event.header) ? "opening" : "listing", state));
+      if (event.same && continues(state.position, event.header)) return enter(placed("opening", state));
+      return enter({ ...placed("listing", state), rebuilt: true });
     case "failed":
       return waitFor(state);
     default:
@@ -279,11 +285,11 @@ function enter(state: Listing | Opening | Confirming, ...before: WatchEffect[]):
     case "opening":
       return { state, effects: [...before, { kind: "open", startRevision: state.position.revision + 1n }] };
     case "confirming":
-      return { state, effects: [...before, { kind: "confirm" }] };
+      return { state, effects: [...before, { kind: "confirm", revision: state.position.revision }] };
   }
 }
 
-function waitFor(next: Listing | Opening | Confirming, ...before: WatchEffect[]): WatchStep {
+function waitFor(next: Listing | Confirming, ...before: WatchEffect[]): WatchStep {
   const failures = next.failures + 1;
   return { state: { kind: "waiting", next: { ...next, failures } }, effects: [...before, { kind: "retry", failures }] };
 }

@@ -66,5 +66,5 @@ function changeOf({ type, kv }: Event): Change {
   const modRevision = kv?.modRevision ?? 0n;
   return type === Event_EventType.DELETE || kv === undefined
     ? { key, modRevision }
-    : { key, modRevision, value: kv.value };
+    : { key, modRevision, value: kv.value, lease: kv.lease };
 }

@@ -22,10 +22,14 @@ export interface Doubting extends Omit<Watching, "kind"> {
 }
 export type Confirming = Placed<"confirming">;
 /** Without a position until the first list. */
-export type Listing = Omit<Placed<"listing">, "position"> & { readonly position?: Position };
+export type Listing = Omit<Placed<"listing">, "position"> & {
+  readonly position?: Position;
+  /** The cluster is known to have another history than that of `position`. */
+  readonly rebuilt?: boolean;
+};
 export interface Waiting {
   readonly kind: "waiting";
-  readonly next: Listing | Opening | Confirming;
+  readonly next: Listing | Confirming;
 }
 
 export type WatchState =
@@ -40,7 +44,13 @@ export type WatchState =
 
 export type WatchEvent =
   | { readonly kind: "start" }
-  | { readonly kind: "listed"; readonly header: StoreHeader; readonly entries: readonly Entry[] }
+  /** `rebuilt`: some of the entries would be known if the history were the same. */
+  | {
+      readonly kind: "listed";
+      readonly header: StoreHeader;
+      readonly entries: readonly Entry[];
+      readonly rebuilt: boolean;
+    }
   /** A list or a confirming read did not succeed. */
   | { readonly kind: "failed" }
   | { readonly kind: "created"; readonly header: StoreHeader }
@@ -64,20 +74,23 @@ export type WatchEvent =
   | { readonly kind: "ended" }
   /** The watch has lived for a while: whatever failed before is over. */
   | { readonly kind: "settled" }
-  | { readonly kind: "confirmed"; readonly header: StoreHeader }
+  /** Whether the cluster's history has what the view holds. */
+  | { readonly kind: "confirmed"; readonly header: StoreHeader; readonly same: boolean }
   | { readonly kind: "retry" }
   /** The time that `unheard` started is over. */
   | { readonly kind: "silence" }
   | { readonly kind: "close" };
 
 export type WatchEffect =
-  | { readonly kind: "list" | "confirm" | "end-stream" | "heard" | "unheard" | "stale" | "stop" }
+  | { readonly kind: "list" | "end-stream" | "heard" | "unheard" | "stale" | "stop" }
   /** `check-due` after a while; and after a longer one. */
   | { readonly kind: "check-later" | "check-rarely" }
   | { readonly kind: "check"; readonly since: Position }
   /** Asks for a progress report if it can be trusted, and then waits for `unproven` in any case. */
   | { readonly kind: "ask-progress" }
   | { readonly kind: "compare"; readonly since: bigint; readonly owed: bigint }
+  /** A linearizable read of what was at `revision`. */
+  | { readonly kind: "confirm"; readonly revision: bigint }
   | { readonly kind: "open"; readonly startRevision: bigint }
   | { readonly kind: "fail-stream"; readonly reason: string }
   /** `retry` after a while, the longer the more failures there were. */

@@ -8,7 +8,7 @@ import { toError } from "../../../errors.js";
 import type { Random } from "../../../random.js";
 import type { EtcdCallOptions, EtcdClient } from "../client/client.js";
 import type { ClusterRevision } from "./cluster-revision.js";
-import { currentHeader, listPrefix, unchangedBetween } from "./list.js";
+import { type Held, historyNow, listPrefix, unchangedBetween } from "./list.js";
 import type { Change, Entry, Position } from "./position.js";
 import type { ProgressTrust } from "./progress-trust.js";
 import { transition, type WatchEffect, type WatchEvent, type WatchState } from "./watch-machine.js";
@@ -36,8 +36,10 @@ const REPORT_WITHIN_MS = 1_500;
 
 /** What a watch reports. Everything it says of the keys is exact at the revision that comes with it. */
 export interface WatchObserver {
-  /** How many keys are known, after everything that was reported. */
-  readonly keys: number;
+  /** What is known after everything that was reported, at `revision` or before. */
+  held(revision: bigint): Held;
+  /** Whether what was reported shows that `entries`, just listed, are of another history. */
+  isContradictedBy(entries: readonly Entry[]): boolean;
   /** All there is at `position`; after a first list, a compaction or a rebuilt cluster. */
   replaced(entries: readonly Entry[], position: Position): void;
   /** What changed since the last report, in order. */
@@ -113,15 +115,17 @@ export class PrefixWatch {
       case "list":
         this.#read(
           (options) => listPrefix(client, this.#prefix, options),
-          (listed) => ({ kind: "listed", ...listed }),
+          (listed) => ({ kind: "listed", ...listed, rebuilt: this.#observer.isContradictedBy(listed.entries) }),
         );
         break;
-      case "confirm":
+      case "confirm": {
+        const held = this.#observer.held(effect.revision);
         this.#read(
-          (options) => currentHeader(client, this.#prefix, options),
-          (header) => ({ kind: "confirmed", header }),
+          (options) => historyNow(held, client, this.#prefix, options),
+          (history) => ({ kind: "confirmed", ...history }),
         );
         break;
+      }
       case "check": {
         const { since } = effect;
         this.#read(
@@ -133,7 +137,7 @@ export class PrefixWatch {
       }
       case "compare": {
         const { since, owed } = effect;
-        const { keys } = this.#observer;
+        const { keys } = this.#observer.held(since);
         this.#read(
           (options) => unchangedBetween({ since, owed, keys }, client, this.#prefix, options),
           (same) => ({ kind: "compared", since, owed, same }),

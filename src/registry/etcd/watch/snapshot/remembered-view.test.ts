@@ -17,6 +17,7 @@ const entry = (host: string, modRevision = 1n): Entry => ({
   key: `${PREFIX}${host}:1`,
   value: new TextEncoder().encode(`${host}:1`),
   modRevision,
+  lease: 7n,
 });
 const deletion = (host: string): Change => ({ key: `${PREFIX}${host}:1`, modRevision: 11n });
 const header = (revision: bigint, raftTerm = 2n): StoreHeader => ({ clusterId: 7n, raftTerm, revision });
@@ -173,12 +174,18 @@ describe("a view that is remembered", () => {
     }
 
     it("goes on in the same epoch, with the very instances that are still there", async () => {
-      const { view, list } = await shown(["a", "b"]);
+      const { view, remembered } = await shown(["a", "b"]);
       const before = view.membership.current;
-      list(55n, ["a", "c"]);
+      remembered.replaced([entry("a"), entry("c", 50n)], { ...header(55n), epoch: 0 });
       const now = view.membership.current;
       expect(summary(now)).toBe("live 55/0 a,c");
       expect(now.state === "live" && before.state === "stale" && now.instances[0] === before.instances[0]).toBe(true);
+    });
+
+    it("begins a new epoch where what is listed would have been there before", async () => {
+      const { view, list } = await shown(["a", "b"]);
+      list(55n, ["a", "c"]);
+      expect(summary(view.membership.current)).toBe("live 55/1 a,c");
     });
 
     it.each([

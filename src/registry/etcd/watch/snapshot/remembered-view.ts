@@ -13,6 +13,7 @@ import type { Clock, Timer } from "../../../../clock.js";
 import { RollcallError } from "../../../../errors.js";
 import type { Membership } from "../../../../instance.js";
 import type { Live } from "../../../../live.js";
+import type { Held } from "../list.js";
 import { type Change, continues, type Entry, type Position, type StoreHeader } from "../position.js";
 import type { WatchObserver } from "../watch.js";
 import type { SnapshotFolder, StoredSnapshot } from "./snapshot-folder.js";
@@ -62,12 +63,19 @@ export class RememberedView implements WatchObserver {
     this.#view = view;
   }
 
-  get keys(): number {
-    return this.#view.keys;
+  held(revision: bigint): Held {
+    return this.#view.held(revision);
+  }
+
+  isContradictedBy(entries: readonly Entry[]): boolean {
+    return this.#view.isContradictedBy(entries);
   }
 
   replaced(entries: readonly Entry[], position: Position): void {
-    if (this.#header === undefined && this.#shown && !continues(this.#shown, position)) this.#earlierEpochs = 1;
+    if (this.#header === undefined && this.#shown) {
+      const isSame = continues(this.#shown, position) && !this.#view.isContradictedBy(entries);
+      this.#earlierEpochs = isSame ? 0 : 1;
+    }
     this.#header = position;
     this.#view.replaced(entries, { ...position, epoch: position.epoch + this.#earlierEpochs });
     this.#entries.clear();
@@ -77,8 +85,8 @@ export class RememberedView implements WatchObserver {
 
   changed(changes: readonly Change[], revision: bigint): void {
     this.#view.changed(changes, revision);
-    for (const { key, value, modRevision } of changes) {
-      if (value) this.#entries.set(key, { key, value, modRevision });
+    for (const { key, value, modRevision, lease = 0n } of changes) {
+      if (value) this.#entries.set(key, { key, value, modRevision, lease });
       else this.#entries.delete(key);
     }
     if (this.#header) this.#header = { ...this.#header, revision };

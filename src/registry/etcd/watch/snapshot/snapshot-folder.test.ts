@@ -14,7 +14,7 @@ const FILE = /^services_book-[0-9a-f]{12}\.snapshot$/;
 const snapshotOf = (host: string, changes: Partial<Snapshot> = {}): Omit<Snapshot, "members"> => ({
   prefix: PREFIX,
   header: { clusterId: 7n, raftTerm: 2n, revision: 10n },
-  entries: [{ key: `${PREFIX}${host}:1`, value: Buffer.from(`${host}:1`), modRevision: 10n }],
+  entries: [{ key: `${PREFIX}${host}:1`, value: Buffer.from(`${host}:1`), modRevision: 10n, lease: 7n }],
   trueAtEpochMs: NOW,
   ...changes,
 });
@@ -110,6 +110,7 @@ describe("a folder of snapshots", () => {
       key: `${PREFIX}${n}`,
       value: Buffer.from(`${n}`),
       modRevision: 1n,
+      lease: 7n,
     }));
     await open().write(snapshotOf("a", { entries }));
     let writing = true;

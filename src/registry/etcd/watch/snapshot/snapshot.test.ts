@@ -7,8 +7,13 @@ const SNAPSHOT: Snapshot = {
   members: ["10.0.0.1:2379"],
   header: { clusterId: 17_237_436_991_929_493_444n, raftTerm: 3n, revision: 9_007_199_254_740_993n },
   entries: [
-    { key: "/services/book/10.0.0.1:1", value: Buffer.from("10.0.0.1:1"), modRevision: 5n },
-    { key: "/services/book/10.0.0.2:1", value: Buffer.from([0, 255, 10, 13]), modRevision: 9_007_199_254_740_993n },
+    { key: "/services/book/10.0.0.1:1", value: Buffer.from("10.0.0.1:1"), modRevision: 5n, lease: 7n },
+    {
+      key: "/services/book/10.0.0.2:1",
+      value: Buffer.from([0, 255, 10, 13]),
+      modRevision: 9_007_199_254_740_993n,
+      lease: 0n,
+    },
   ],
   trueAtEpochMs: 1_795_000_000_000,
 };
@@ -25,6 +30,7 @@ describe("a snapshot", () => {
       key: fc.string({ unit: "binary" }),
       value: fc.uint8Array(),
       modRevision: fc.bigInt(0n, 2n ** 63n - 1n),
+      lease: fc.bigInt(0n, 2n ** 63n - 1n),
     });
     fc.assert(
       fc.property(fc.array(entry), (written) => {
@@ -36,6 +42,7 @@ describe("a snapshot", () => {
       key: `${n}`,
       value: Buffer.from(`${n}`),
       modRevision: BigInt(n),
+      lease: 0n,
     }));
     expect([...encodeSnapshot({ ...SNAPSHOT, entries: many })]).toHaveLength(5);
     expect(decodeSnapshot(textOf({ ...SNAPSHOT, entries: many })).entries).toEqual(many);

@@ -2,8 +2,8 @@
  * What a prefix held, as bytes in a file: a line that says whose snapshot it is and of when, a line per entry, and a line
  * with the checksum of all before it. Whatever is cut short or altered does not pass for a snapshot.
  *
- * Why the entries and not the instances: the layout may read more of them tomorrow, and the revision of each tells whether
- * what etcd shows later is the same.
+ * Why the entries and not the instances: the layout may read more of them tomorrow, and the revision and the lease
+ * of each tell whether what etcd shows later is the same.
  */
 import { createHash } from "node:crypto";
 import type { Entry, StoreHeader } from "../position.js";
@@ -62,15 +62,16 @@ interface HeadLine extends Pick<Snapshot, "prefix" | "members" | "trueAtEpochMs"
   readonly revision: string;
 }
 
-/** The key, the value in base64, the revision of its last change. */
-type EntryLine = readonly [key: string, value: string, modRevision: string];
+/** The key, the value in base64, the revision of its last change, its lease. */
+type EntryLine = readonly [key: string, value: string, modRevision: string, lease: string];
 
-function entryLine({ key, value, modRevision }: Entry): EntryLine {
-  return [key, Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64"), `${modRevision}`];
+function entryLine({ key, value, modRevision, lease }: Entry): EntryLine {
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  return [key, bytes.toString("base64"), `${modRevision}`, `${lease}`];
 }
 
-function entryOf([key, value, modRevision]: EntryLine): Entry {
-  return { key, value: Buffer.from(value, "base64"), modRevision: BigInt(modRevision) };
+function entryOf([key, value, modRevision, lease]: EntryLine): Entry {
+  return { key, value: Buffer.from(value, "base64"), modRevision: BigInt(modRevision), lease: BigInt(lease) };
 }
 
 function parsed(line: string): unknown {
