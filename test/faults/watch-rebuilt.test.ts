@@ -2,11 +2,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { removeAfterDeath } from "../support/after-death.js";
 import { expectExact, type Follower, follow, holds } from "./lab/follower.js";
 import { type Laboratory, nowMs, type Participant, startLaboratory } from "./lab/laboratory.js";
+import { replaceMember } from "./lab/replace-member.js";
 import { startWriter } from "./lab/writer.js";
 
 /** Enough for the brake on mass deletion. */
@@ -77,7 +77,7 @@ describe.concurrent("a cluster of three", () => {
     for (const member of lab.cluster.members) {
       const others = lab.cluster.members.filter((each) => each !== member);
       await member.kill();
-      await replaceOnThe(others[0] ?? member, member.name);
+      await replaceMember(others[0] ?? member, member.name);
       await member.restart({ joining: true });
       await writer.put([`after-${member.name}`]);
       replaced.push(`after-${member.name}`);
@@ -111,24 +111,3 @@ describe.concurrent("a cluster of three", () => {
     },
   );
 });
-
-/**
- * Takes the member off the list and puts it there again under the same address, as one that knows nothing. etcd refuses until it
- * has seen the others well for 5 s.
- */
-async function replaceOnThe(other: Laboratory["cluster"]["members"][number], name: string): Promise<void> {
-  const line = (await other.etcdctl("member", "list")).split("\n").find((each) => each.includes(name));
-  const [id = "", , , peerUrl = ""] = line?.split(", ") ?? [];
-  await insist(() => other.etcdctl("member", "remove", id));
-  await insist(() => other.etcdctl("member", "add", name, `--peer-urls=${peerUrl}`));
-}
-
-async function insist(operation: () => Promise<unknown>, tries = 20): Promise<void> {
-  try {
-    await operation();
-  } catch (error) {
-    if (tries === 1) throw error;
-    await sleep(1_000);
-    await insist(operation, tries - 1);
-  }
-}
