@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { expect, test } from "vitest";
 import { type Clock, sleep, systemClock } from "./clock.js";
 import { virtualClock } from "./testing/virtual-clock.js";
@@ -40,6 +42,37 @@ test("the system clock runs a timer once, unless it is cancelled, and takes any 
   });
   endless.cancel();
   expect(ran).toBe(1);
+});
+
+test("a timer that is late because the process stood still runs after what arrived meanwhile was read", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const accepted = once(server, "connection") as Promise<[Socket]>;
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1"); // a TCP server's address has a port
+  const [peer] = await accepted;
+  const seen: string[] = [];
+  socket.on("data", () => seen.push("answer"));
+  const cancelled = systemClock.after(20, () => seen.push("cancelled"));
+  socket.once("data", () => cancelled.cancel());
+  const elapsed = new Promise<void>((resolve) => {
+    systemClock.after(
+      10,
+      () => {
+        seen.push("deadline");
+        resolve();
+      },
+      { hold: true },
+    );
+  });
+  peer.write("answer");
+  const until = performance.now() + 400;
+  while (performance.now() < until);
+  await elapsed;
+  await new Promise(setImmediate);
+  socket.destroy();
+  peer.destroy();
+  server.close();
+  expect(seen).toEqual(["answer", "deadline"]);
 });
 
 test("virtual timers run in order of their time and see it", async () => {

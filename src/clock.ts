@@ -21,14 +21,32 @@ export interface Timer {
 // Node runs a longer timer at once, with a warning.
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** The process's own clock. */
+// A timer this late says that the process stood still: blocked, suspended, or without a processor.
+const LATE_MS = 100;
+
+/**
+ * The process's own clock. A timer that is late runs after what arrived meanwhile was read. Node runs timers before it reads
+ * sockets, so that otherwise a process which stood still would find everybody silent and every deadline passed, with the
+ * answers already there.
+ */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   epochMs: () => Date.now(),
   after(delayMs, callback, options) {
-    const timeout = setTimeout(callback, Math.min(delayMs, LONGEST_TIMER_MS));
+    const lateMs = performance.now() + delayMs + LATE_MS;
+    let afterReading: NodeJS.Immediate | undefined;
+    const elapsed = () => {
+      if (performance.now() < lateMs) callback();
+      else afterReading = setImmediate(callback);
+    };
+    const timeout = setTimeout(elapsed, Math.min(delayMs, LONGEST_TIMER_MS));
     if (!options?.hold) timeout.unref();
-    return { cancel: () => clearTimeout(timeout) };
+    return {
+      cancel() {
+        clearTimeout(timeout);
+        clearImmediate(afterReading);
+      },
+    };
   },
 };
 

@@ -95,33 +95,6 @@ async function watchingOnTheFirstOfThree() {
 }
 
 describe("an instancer on etcd", () => {
-  it("shows what is put and deleted, of its own service only", async () => {
-    const member = owned(await startEtcd());
-    await put(member, "a");
-    await put(member, "x", "bookstore");
-    const book = follow(registry([member.endpoint]));
-    await book.until(holds("a"));
-    await put(member, "y", "bookstore");
-    await put(member, "b");
-    await book.until(holds("a", "b"));
-    await member.etcdctl("del", "/services/book/a:1");
-    await book.until(holds("b"));
-    expect(book.views.map(hosts)).toEqual([[], ["a"], ["a", "b"], ["b"]]);
-    expect(book.views.map(({ state }) => state)).toEqual(["pending", "live", "live", "live"]);
-  });
-
-  it("leaves a poisoned value out and shows the others", async () => {
-    const member = owned(await startEtcd());
-    await put(member, "a");
-    await member.etcdctl("put", "/services/book/b:1", "{poison");
-    const book = follow(registry([member.endpoint]));
-    await book.until(holds("a"));
-    expect([...book.instancer.skipped.keys()]).toEqual(["/services/book/b:1"]);
-    await put(member, "b");
-    await book.until(holds("a", "b"));
-    expect(book.instancer.skipped.size).toBe(0);
-  });
-
   it("is pending while etcd is down from the start, and live once it is up", async () => {
     const member = owned(await startEtcd());
     await put(member, "a");

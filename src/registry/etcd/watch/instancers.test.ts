@@ -29,18 +29,21 @@ describe("an etcd instancer", () => {
   let client: ReturnType<typeof scriptedEtcdClient>;
   let instancers: ReturnType<typeof etcdInstancers>;
   let warnings: string[];
+  /** For how long the process has stood still, so that timers come late. */
+  let stoodStillMs: number;
 
   beforeEach(() => {
     clock = virtualClock(1_000_000);
     client = scriptedEtcdClient();
     warnings = [];
+    stoodStillMs = 0;
     const logger = { warn: (message: string) => void warnings.push(message), info: () => {} };
     const massDeletion = massDeletionRule();
     const layout = goKitLayout();
     instancers = etcdInstancers({
       client,
       layout,
-      clock,
+      clock: { ...clock, nowMs: () => clock.nowMs() + stoodStillMs },
       random: () => 0.5,
       logger,
       massDeletion,
@@ -209,6 +212,16 @@ describe("an etcd instancer", () => {
       'the view of "book" is stale, its last 1 instances stay in use: connection refused',
       'the view of "book" is live again after 28.0 s',
     ]);
+  });
+
+  it("does not call etcd silent for a time in which the process itself stood still", async () => {
+    const instancer = instancers.open("book");
+    await answerList(10n, ["a"]);
+    stoodStillMs = 6_000;
+    await clock.advance(2_000);
+    expect(instancer.current.state).toBe("live");
+    await clock.advance(2_000);
+    expect(instancer.current.state).toBe("stale");
   });
 
   it("stays pending while etcd was never heard, and says why, once", async () => {

@@ -33,6 +33,8 @@ const CHECK_EVERY_MS = 5_000;
 const CHECK_RARELY_MS = 30_000;
 // A member that is well reports at once, and an event is on its way no longer; a busy machine is slower.
 const REPORT_WITHIN_MS = 1_500;
+// A timer this late says that our own process stood still: what etcd said meanwhile has not been read yet.
+const LATE_MS = 250;
 
 /** What a watch reports. Everything it says of the keys is exact at the revision that comes with it. */
 export interface WatchObserver {
@@ -64,6 +66,8 @@ export interface WatchEnvironment {
 type TimerName = "retry" | "silence" | (typeof streamTimers)[number];
 /** Those that belong to one stream and must not speak for the next. */
 const streamTimers = ["overdue", "settled", "check-due", "unproven"] as const;
+/** Those that find etcd silent. Time in which we did not listen does not count for them. */
+const judges: ReadonlySet<TimerName> = new Set(["silence", "overdue", "unproven"]);
 
 /** Follows every key under `prefix` from `start()` to `close()`, for ever and through whatever happens to the registry. */
 export class PrefixWatch {
@@ -256,12 +260,15 @@ export class PrefixWatch {
 
   #after(name: TimerName, delayMs: number): void {
     this.#cancel(name);
+    const { clock } = this.#environment;
+    const lateMs = clock.nowMs() + delayMs + LATE_MS;
     const elapsed = () => {
+      if (judges.has(name) && clock.nowMs() > lateMs) return this.#after(name, delayMs);
       this.#timers.delete(name);
       this.#dispatch({ kind: name });
     };
     // A program that watches stays alive through its connection; without one, through the next try.
-    this.#timers.set(name, this.#environment.clock.after(delayMs, elapsed, { hold: name === "retry" }));
+    this.#timers.set(name, clock.after(delayMs, elapsed, { hold: name === "retry" }));
   }
 
   #cancel(name: TimerName): void {
