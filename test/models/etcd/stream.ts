@@ -1,5 +1,11 @@
 /** A stream between a process and a member of the model: in order, delayed, held while one side cannot be reached, cut. */
-import { create, type DescMessage, type DescMethodBiDiStreaming, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type DescMethodBiDiStreaming,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import type { EtcdStream } from "../../../src/registry/etcd/client/client.js";
 import { statusError } from "../../../src/registry/etcd/client/etcd-error.js";
 import { Watch } from "../../../src/registry/etcd/proto/etcd_pb.js";
@@ -12,7 +18,8 @@ const UNAVAILABLE = 14;
 const PROBE_MS = 3_000;
 
 interface Observer {
-  onMessage(message: never): void;
+  onMessage?(message: never): void;
+  onBytes?(message: Buffer): void;
   onEnd(error: Error): void;
 }
 
@@ -20,6 +27,7 @@ export class ModelStream implements EtcdStream<never>, MemberStream {
   readonly #client: ModelClient;
   readonly #method: string;
   readonly #observer: Observer;
+  readonly #output: DescMessage;
   readonly #read: (request: object) => object;
   readonly #isWatch: boolean;
   #member: ModelMember | undefined;
@@ -38,6 +46,7 @@ export class ModelStream implements EtcdStream<never>, MemberStream {
     this.#method = method.localName;
     this.#isWatch = method === (Watch.method.watch as unknown);
     this.#observer = observer as Observer; // of the same method
+    this.#output = method.output;
     this.#read = (request) => create(method.input, request as MessageInitShape<DescMessage>);
     client.streams.add(this);
     client.cluster.clock.after(client.streamDelayMs, () => this.#connect());
@@ -130,7 +139,9 @@ export class ModelStream implements EtcdStream<never>, MemberStream {
       this.#carry(() =>
         clock.hear(() => {
           if (this.#over) return;
-          this.#observer.onMessage(message as never); // of the same method
+          const { onMessage, onBytes } = this.#observer;
+          onMessage?.(message as never); // of the same method
+          onBytes?.(Buffer.from(toBinary(this.#output, create(this.#output, message as Record<string, unknown>))));
           this.#client.delivered(this);
         }),
       ),
