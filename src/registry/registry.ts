@@ -81,6 +81,6 @@ export interface Registration extends Live<RegistrationStatus>, AsyncDisposable 
    * rejects when it refuses, and what was said before then stays.
    */
   update(change: Omit<NewInstance, "address">, options?: { readonly signal?: AbortSignal }): Promise<void>;
-  /** Deregisters, within `timeoutMs` (default 2,000); when the registry cannot be reached, the entry is left to expire. */
+  /** Deregisters, within `timeoutMs` (default 3,000); when the registry cannot be reached, the entry is left to expire. */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
 }

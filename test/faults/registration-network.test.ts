@@ -131,6 +131,25 @@ describe.concurrent("a network that is silent or slow", () => {
     expect(await leases(lab.cluster)).toEqual([back.lease]);
   });
 
+  test("9: whoever comes back from a black hole to a key that is another's leaves it alone", async () => {
+    await using all = await start();
+    const { lab, network, auditor, server, states } = all;
+    await server.register({ address });
+    const put = await auditor.event((event) => event.key === key);
+    await network.set("black-hole");
+    await disturbance(auditor, key, put.modRevision);
+    const other = await lab.participant();
+    await other.register({ address });
+    const theirs = await putAfter(auditor, put);
+    await network.set("pass");
+    await server.until(() => states().at(-1) === "superseded");
+    expect(server.statuses.at(-1)?.by).toContain(hex(theirs.lease));
+    await sleep(BACK_WITHIN_MS);
+    await expectNeverAbsent(auditor, theirs);
+    expect(auditor.at().get(key)).toBe(theirs);
+    expect(await leases(lab.cluster)).toEqual([theirs.lease]);
+  });
+
   test("35: with every answer more than a second late, the key is never absent", async () => {
     await using all = await start(3);
     const { network, auditor, server, states } = all;

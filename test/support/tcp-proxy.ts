@@ -31,6 +31,8 @@ export interface TcpProxy extends AsyncDisposable {
   set(mode: ProxyMode): Promise<void>;
   /** Resets every connection; new ones are accepted as the mode says. */
   cut(): void;
+  /** Leaves every connection open and silent for ever, as a NAT does that forgot them; new ones are accepted as the mode says. */
+  strand(): void;
   stop(): Promise<void>;
 }
 
@@ -40,6 +42,7 @@ type Way = "request" | "response";
 export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const [host = "", port = ""] = target.split(":");
   const sockets = new Set<Socket>();
+  const stranded = new WeakSet<Socket>();
   let mode: ProxyMode = "pass";
   let accepted = 0;
   let open = 0;
@@ -50,7 +53,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     socket.on("error", () => {});
   };
   const isLost = (way: Way) => mode === "drop-responses" && way === "response";
-  const apply = (socket: Socket) => (mode === "black-hole" ? socket.pause() : socket.resume());
+  const apply = (socket: Socket) => (mode === "black-hole" || stranded.has(socket) ? socket.pause() : socket.resume());
   const pass = (from: Socket, to: Socket, way: Way) => {
     let waiting = 0;
     let last = Promise.resolve();
@@ -120,6 +123,12 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       else if (!server.listening) await listen(ownPort);
     },
     cut,
+    strand() {
+      for (const socket of sockets) {
+        stranded.add(socket);
+        socket.pause();
+      }
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };

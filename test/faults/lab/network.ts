@@ -9,6 +9,8 @@ export interface Network extends AsyncDisposable {
   set(mode: ProxyMode): Promise<void>;
   /** Resets every connection. */
   cut(): void;
+  /** Leaves every connection open and silent for ever. */
+  strand(): void;
   stop(): Promise<void>;
 }
 
@@ -25,6 +27,9 @@ export async function startNetwork(targets: readonly string[]): Promise<Network>
     },
     cut: () => {
       for (const proxy of proxies) proxy.cut();
+    },
+    strand: () => {
+      for (const proxy of proxies) proxy.strand();
     },
     stop,
     [Symbol.asyncDispose]: stop,

@@ -2,9 +2,10 @@
 import type { Registration } from "rollcall";
 import { etcd } from "rollcall/etcd";
 import { type Command, nowMs, type ParticipantOptions, type Report } from "./participant-protocol.js";
+import { suspendedClock } from "./suspended-clock.js";
 
-const options = JSON.parse(process.argv[2] ?? "{}") as ParticipantOptions;
-const registry = etcd({ logger: false, ...options });
+const { clock, ...options } = JSON.parse(process.argv[2] ?? "{}") as ParticipantOptions;
+const registry = etcd({ logger: false, ...options, ...(clock === "suspended" && { clock: suspendedClock() }) });
 const registrations = new Map<
   string,
   { readonly giveUp: AbortController; readonly registered: Promise<Registration> }

@@ -5,6 +5,8 @@ import type { EtcdOptions } from "rollcall/etcd";
 /** The options of `etcd()` that can be sent to another process. */
 export type ParticipantOptions = Omit<EtcdOptions, "clock" | "random" | "layout" | "logger" | "password"> & {
   readonly password?: string;
+  /** `suspended`: one that stands still while the process is stopped. */
+  readonly clock?: "suspended";
 };
 
 export type Command =

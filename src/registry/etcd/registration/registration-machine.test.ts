@@ -121,6 +121,10 @@ describe("the registration machine", () => {
     const refused = transition(lost.state, { type: "failed", reason: "permission denied" });
     expect(statusOf(refused.state)).toEqual({ state: "lost", reason: "permission denied" });
     expect(transition(refused.state, { type: "failed" }).state).toEqual(refused.state);
+    const slept = transition({ name: "registered" }, { type: "expired" });
+    expect(statusOf(slept.state).reason).toMatch(/^this process stood still/);
+    const unheard = transition({ name: "suspect", reason: "etcd is silent" }, { type: "expired" });
+    expect(statusOf(unheard.state).reason).toMatch(/^etcd has not confirmed its lease/);
     const closed = transition({ name: "draining" }, { type: "withdrawn", reason: "etcd did not answer" });
     expect(statusOf(closed.state)).toEqual({ state: "closed", reason: "etcd did not answer" });
   });

@@ -97,6 +97,10 @@ export interface Step {
 }
 
 const leaseGoneReason = "etcd no longer knows its lease";
+// Nobody who is awake sees the whole TTL pass without seeing two thirds of it pass before.
+const stoodStillReason =
+  "this process stood still (stopped, suspended, or its event loop blocked) until its TTL was over";
+const unconfirmedReason = "etcd has not confirmed its lease for the whole TTL";
 
 /** The step that `event` makes from `state`; the same state and no effects where nothing is drawn. */
 export function transition(state: State, event: Event): Step {
@@ -162,7 +166,7 @@ export function statusOf(state: State): RegistrationStatus {
 function whileHeld(state: State & { readonly name: "registered" | "suspect" }, event: Event): Step {
   switch (event.type) {
     case "expired":
-      return to({ name: "lost", reason: "etcd has not confirmed its lease for the whole TTL" });
+      return to({ name: "lost", reason: state.name === "registered" ? stoodStillReason : unconfirmedReason });
     case "disturbed":
       return to(remaking("claiming", event.reason), "claim");
     case "taken":

@@ -181,7 +181,7 @@ describe("a registration", () => {
     expect([guard.ended, stream.ended]).toEqual(["cancelled", "cancelled"]);
     const revoke = client.nextCall(Lease.method.leaseRevoke);
     expect(revoke.request.ID).toBe(idOf());
-    expect(revoke.options.timeoutMs).toBe(2_000);
+    expect(revoke.options.timeoutMs).toBe(3_000);
     await revoke.answer({});
     await closing;
     expect(registration.close()).toBe(closing);

@@ -14,7 +14,8 @@ import { type State, statusOf } from "./registration-machine.js";
 import { reportStatus, sameStatus } from "./registration-report.js";
 import { type RegistrationEnvironment, RegistrationRunner } from "./registration-runner.js";
 
-const CLOSE_TIMEOUT_MS = 2_000;
+// Long enough for an election, which takes up to two seconds at etcd's defaults, and a try after it.
+const CLOSE_TIMEOUT_MS = 3_000;
 // What of a first registration's time is kept back to undo it.
 const UNDO_MS = 500;
 
