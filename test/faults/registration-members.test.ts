@@ -1,7 +1,6 @@
 /** What happens to a registration while members of etcd hang, die, or come back with nothing. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import type { EtcdMember } from "../support/etcd.js";
 import { expectNeverAbsent, keyOf, putAfter } from "./lab/key-history.js";
 import { type Laboratory, nowMs, startLaboratory, TTL_MS } from "./lab/laboratory.js";
 
@@ -9,13 +8,6 @@ const address = "127.0.0.1:50051";
 const key = keyOf(address);
 /** What a lease that is not renewed any more has left, and what etcd takes to notice its end. */
 const LATE_END_MS = TTL_MS + 2_000;
-
-/** Longer than a lease lives. */
-async function hang(member: EtcdMember): Promise<void> {
-  member.pause();
-  await sleep(TTL_MS + 2_000);
-  member.resume();
-}
 
 async function start(options: Parameters<typeof startLaboratory>[0] = {}) {
   const lab = await startLaboratory(options);
@@ -31,7 +23,8 @@ const killAll = ({ cluster }: Laboratory) => Promise.all(cluster.members.map((me
 const restartAll = ({ cluster }: Laboratory, options: { readonly wipe?: boolean } = {}) =>
   Promise.all(cluster.members.map((member) => member.restart(options)));
 
-describe.concurrent("a cluster of three", () => {
+// Most of it is waiting; a busy machine takes its time to start five clusters.
+describe.concurrent("a cluster of three", { timeout: 120_000 }, () => {
   test.each(["3.4", "3.5"] as const)(
     "7: etcd %s down for three TTLs: the key is never absent once it answers",
     async (version) => {
@@ -67,26 +60,15 @@ describe.concurrent("a cluster of three", () => {
   test("5: while any one of three members hangs, the key is never absent", async () => {
     await using all = await start({ version: "3.5" });
     const { lab, auditor, put, states } = all;
-    for (const member of lab.cluster.members) await hang(member);
+    for (const member of lab.cluster.members) {
+      member.pause();
+      await sleep(TTL_MS + 2_000);
+      member.resume();
+    }
     await sleep(LATE_END_MS);
     await expectNeverAbsent(auditor, put);
     expect(auditor.events).toEqual([put]);
     expect(states()).not.toContain("lost");
-  });
-
-  test("5: while any one of three members of etcd 3.4 hangs, the key is back within 2 s of its old leader's revoking it", async () => {
-    await using all = await start({ version: "3.4" });
-    const { lab, auditor, put, states } = all;
-    for (const member of lab.cluster.members) await hang(member);
-    await sleep(LATE_END_MS);
-    await auditor.caughtUp();
-    // Before 3.4.31 and 3.5.13 a leader that was replaced while it hung may revoke, as it wakes, what it believes to have ended.
-    for (const gone of auditor.events.filter(({ value }) => value === undefined)) {
-      const back = await putAfter(auditor, gone);
-      expect(back.atMs - gone.atMs).toBeLessThan(2_000);
-    }
-    expect(states().at(-1)).toBe("registered");
-    expect(auditor.at().has(put.key)).toBe(true);
   });
 
   test("15: a cluster that was wiped has the key again within 15 s of its return", async () => {

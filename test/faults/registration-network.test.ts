@@ -28,7 +28,7 @@ async function startConnected(size = 1) {
   return { ...all, ofBook };
 }
 
-describe.concurrent("answers that are lost or late", () => {
+describe.concurrent("answers that are lost or late", { timeout: 120_000 }, () => {
   test("12: a first claim whose answer is lost is found to be done, and not done twice", async () => {
     await using all = await start();
     const { lab, network, auditor, server } = all;
@@ -111,7 +111,7 @@ describe.concurrent("answers that are lost or late", () => {
   });
 });
 
-describe.concurrent("a network that is silent or slow", () => {
+describe.concurrent("a network that is silent or slow", { timeout: 120_000 }, () => {
   test("20: a lease revoked behind a black hole: the server knows that it may be lost, and is back within 2 s of healing", async () => {
     await using all = await start();
     const { lab, network, auditor, server, states } = all;

@@ -30,7 +30,7 @@ async function registered(address: string) {
   return { server, key, put, states };
 }
 
-describe.concurrent("a process that stands still", () => {
+describe.concurrent("a process that stands still", { timeout: 120_000 }, () => {
   test("6: a process stopped for three TTLs is registered again within 2 s of waking", async () => {
     const { server, key, put, states } = await registered("127.0.0.1:50001");
     server.pause();
@@ -68,7 +68,7 @@ describe.concurrent("a process that stands still", () => {
   });
 });
 
-describe.concurrent("a process that dies", () => {
+describe.concurrent("a process that dies", { timeout: 120_000 }, () => {
   test("10: killed and started again on its address within 1 s, it takes its key over and keeps it", async ({
     expect,
   }) => {
@@ -97,7 +97,7 @@ describe.concurrent("a process that dies", () => {
   });
 });
 
-describe.concurrent("a process that is asked to end", () => {
+describe.concurrent("a process that is asked to end", { timeout: 120_000 }, () => {
   test("21: the key of a server is gone within 1 s of SIGTERM", async ({ expect }) => {
     const program = join(root, "dist/examples/book/server.js");
     const child = spawn(
