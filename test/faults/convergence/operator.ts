@@ -9,6 +9,10 @@ import type { OperatorAction } from "./schedule.js";
 import { knownUntil } from "./truth.js";
 
 const PATIENCE_MS = 2_000;
+/** No two writes say the same, so that no two lives of a cluster begin alike. */
+let writes = 0;
+const newAddress = () => `10.0.9.9:${1_000 + (writes++ % 60_000)}`;
+
 const PATIENCE = [`--command-timeout=${PATIENCE_MS}ms`, `--dial-timeout=${PATIENCE_MS}ms`];
 
 export async function operate(
@@ -32,7 +36,7 @@ export async function operate(
       await etcdctl("defrag");
       return;
     case "put to a neighbour":
-      await etcdctl("put", PREFIX.replace(/\/$/, "store/10.0.8.8:50051"), "10.0.8.8:50051");
+      await etcdctl("put", PREFIX.replace(/\/$/, "store/10.0.8.8:50051"), newAddress());
       return;
     case "churn":
       return churn(client, action.changes);
@@ -58,25 +62,25 @@ function disturb(
       return lease === 0n ? Promise.resolve("") : etcdctl("lease", "revoke", lease.toString(16));
     }
     case "put without lease":
-      return etcdctl("put", key, address);
+      return etcdctl("put", key, JSON.stringify({ Op: 0, Addr: address, Metadata: { operator: `${writes++}` } }));
     case "put garbage without lease":
-      return etcdctl("put", key, "garbage");
+      return etcdctl("put", key, `garbage ${writes++}`);
     case "put garbage under lease":
-      return etcdctl("put", "--ignore-lease", key, "garbage");
+      return etcdctl("put", "--ignore-lease", key, `garbage ${writes++}`);
     case "put foreign key":
-      return etcdctl("put", foreign, "10.0.9.9:50051");
+      return etcdctl("put", foreign, newAddress());
     case "delete foreign key":
       return etcdctl("del", foreign);
   }
 }
 
-/** Puts each of a few keys twice, with another value each time, and then deletes it. */
+/** Puts each of a few keys twice, and then deletes it. */
 async function churn(client: EtcdClient, changes: number): Promise<void> {
   for (let change = 0; change < changes; change += 1) {
     const key = keyBytes(`${PREFIX}churn-${Math.floor(change / 3) % 5}`);
     if (change % 3 === 2) await client.unary(KV.method.deleteRange, { key }, { timeoutMs: PATIENCE_MS });
     else {
-      const value = new TextEncoder().encode(`10.0.7.${change % 3}:50051`);
+      const value = new TextEncoder().encode(newAddress());
       await client.unary(KV.method.put, { key, value }, { timeoutMs: PATIENCE_MS });
     }
   }

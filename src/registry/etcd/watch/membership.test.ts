@@ -69,6 +69,31 @@ describe("the membership table", () => {
     expect(table.instances()).toBe(before);
   });
 
+  it("has for a landmark what was put last under a lease, if anything has one", () => {
+    const table = new MembershipTable(goKitLayout());
+    expect(table.landmark).toBeUndefined();
+    table.replace(
+      [
+        { ...entry("a", 9n), lease: 0n },
+        { ...entry("b", 8n), lease: 0n },
+      ],
+      0,
+    );
+    expect(table.landmark).toMatchObject({ key: "/services/book/a:1", modRevision: 9n });
+    table.apply([entry("c", 10n), entry("d", 11n, "poison"), { ...entry("e", 12n), lease: 0n }]);
+    expect(table.landmark).toMatchObject({ key: "/services/book/d:1", modRevision: 11n, lease: 7n });
+  });
+
+  it("is contradicted by what it would know, and does not", () => {
+    const table = new MembershipTable(goKitLayout());
+    table.replace([entry("a", 5n), entry("b", 8n)], 0);
+    const isContradictedBy = (...entries: Entry[]) => table.isContradictedBy(entries, 10n);
+    expect(isContradictedBy(entry("a", 5n), entry("c", 11n))).toBe(false);
+    expect(isContradictedBy(entry("a", 6n))).toBe(true);
+    expect(isContradictedBy({ ...entry("a", 5n), lease: 6n })).toBe(true);
+    expect(isContradictedBy(entry("c", 10n))).toBe(true);
+  });
+
   it("forgets a skipped key when it goes", () => {
     const table = new MembershipTable(goKitLayout());
     table.replace([entry("a", 1n, "poison"), entry("b", 1n, "poison")], 0);

@@ -40,13 +40,15 @@ export class MembershipTable {
     return this.#known.size;
   }
 
-  /** The key that was put last; absent where there is none. */
+  /** The key that was put last under a lease, or where none has one, the one that was put last; absent without any key. */
   get landmark(): Landmark | undefined {
-    let latest: Known | undefined;
+    let best: Known | undefined;
     for (const known of this.#known.values()) {
-      if (!latest || known.modRevision > latest.modRevision) latest = known;
+      const isLeased = known.lease !== 0n;
+      const bestIsLeased = best !== undefined && best.lease !== 0n;
+      if (isLeased !== bestIsLeased ? isLeased : !best || known.modRevision > best.modRevision) best = known;
     }
-    return latest;
+    return best;
   }
 
   /** Whether `entries` cannot follow from what was known at `revision`: what was put before would be known. */

@@ -27,7 +27,7 @@ export interface Entry {
   readonly lease: bigint;
 }
 
-/** The entry that was put last, of all that stand: what is most likely not there if the history is another one. */
+/** An entry that stands, and would not if the history were another one: of those under a lease the one that was put last. */
 export type Landmark = Omit<Entry, "value">;
 
 /** A key put, or deleted where `value` is absent. */
