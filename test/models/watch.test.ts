@@ -4,20 +4,13 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Membership } from "../../src/instance.js";
-import { silentLogger } from "../../src/logger.js";
-import { etcdInstancers } from "../../src/registry/etcd/watch/instancers.js";
-import { goKitLayout } from "../../src/registry/layouts/go-kit.js";
-import { massDeletionRule } from "../../src/registry/mass-deletion.js";
 import { type Fault, fault, pass } from "./faults.js";
 import { hold, timeout } from "./property.js";
-import { ViewOracle } from "./view-oracle.js";
+import { Watched } from "./watched.js";
 import { PREFIX, World } from "./world.js";
 
 const RUNS = 400;
 const STEPS = 40;
-/** Without an answer for so long, a view that calls itself live would be a lie: the probe's time, and what makes it stale. */
-const STALE_WITHIN_MS = 6_000;
 /** What a watch may ask for in a step: a few rounds of pages in quick succession, and less and less often then. */
 const asks = (ms: number) => 60 + ms / 100;
 /** After the last fault: the longest pause, a read that was lost, a watch that is not answered, and the next try of each. */
@@ -82,53 +75,25 @@ const schedule = fc
   .map((parts) => parts.flat());
 const version = fc.constantFrom("3.5.16", "3.4.23");
 
-/** One service watched by one process, and everything that it was shown. */
-class Watched {
+/** A world with one process that watches, and what it may ask for while it does. */
+class Scene {
   readonly world = new World();
   readonly process = this.world.process("watcher");
-  readonly violations: string[] = [];
-  readonly #layout = goKitLayout();
-  readonly #oracle = new ViewOracle(this.world.cluster.histories, this.#layout, PREFIX);
-  readonly #instancers = etcdInstancers({
-    client: this.process,
-    layout: this.#layout,
-    clock: this.process.clock,
-    random: this.world.random,
-    logger: silentLogger,
-    massDeletion: massDeletionRule(),
-    snapshots: undefined,
-  });
-  readonly #instancer = this.#instancers.open("book");
+  readonly watched: Watched;
 
-  #cutOffSinceMs: number | undefined;
-
-  constructor() {
+  constructor(version: string) {
+    this.world.cluster.version = version;
     this.process.pageSize = 2n;
-    // As a late observer would see it, too: what is current is checked after each step.
-    this.#instancer.subscribe((view) => this.#check(view));
-  }
-
-  get current(): Membership {
-    return this.#instancer.current;
-  }
-
-  get isConverged(): boolean {
-    return this.#oracle.isCurrent(this.current);
+    this.watched = new Watched(this.world, this.process);
   }
 
   async perform(step: Step): Promise<void> {
-    const { process, world, violations } = this;
+    const { process, watched } = this;
     const sent = process.sent.length;
     await this.#perform(step);
+    watched.check();
     const asked = process.sent.length - sent;
-    if (asked > asks(step.do === "pass" ? step.ms : 0)) violations.push(`asked ${asked} times in one step`);
-    if (process.streams.size > 1) violations.push("two streams at once");
-    if ((process.waiting.get("range") ?? 0) > 1) violations.push("two reads at once");
-    if (process.isCutOff && !process.clock.isAsleep) {
-      this.#cutOffSinceMs ??= world.clock.nowMs();
-      const isLong = world.clock.nowMs() - this.#cutOffSinceMs > STALE_WITHIN_MS;
-      if (isLong && this.current.state === "live") violations.push("live, and cut off for long");
-    } else this.#cutOffSinceMs = undefined;
+    if (asked > asks(step.do === "pass" ? step.ms : 0)) watched.violations.push(`asked ${asked} times in one step`);
   }
 
   async #perform(step: Step): Promise<void> {
@@ -138,32 +103,22 @@ class Watched {
     else if (step.do === "delete") world.delete(...step.keys);
     else await world.perform(step);
   }
-
-  async close(): Promise<void> {
-    await this.#instancers.close();
-    await this.process.close();
-  }
-
-  #check(view: Membership): void {
-    const fault = this.#oracle.fault(view);
-    if (fault !== undefined) this.violations.push(fault);
-  }
 }
 
 describe("a view, whatever happens to the cluster and to the way there", { timeout }, () => {
   test("was true at the revision that it claims, and is true now soon after the last fault", async () => {
     await hold(
       fc.asyncProperty(version, schedule, async (version, steps) => {
-        const watched = new Watched();
-        watched.world.cluster.version = version;
+        const scene = new Scene(version);
+        const { watched, world } = scene;
         for (const step of steps) {
-          await watched.perform(step);
+          await scene.perform(step);
           expect(watched.violations).toEqual([]);
         }
-        await watched.world.healAll();
-        await watched.world.clock.advance(CONVERGED_WITHIN_MS);
+        await world.healAll();
+        await world.clock.advance(CONVERGED_WITHIN_MS);
         expect(watched.violations).toEqual([]);
-        expect(watched.isConverged, `after all was well it is ${describeView(watched.current)}`).toBe(true);
+        expect(watched.isConverged, `after all was well it is ${watched.description}`).toBe(true);
         await watched.close();
       }),
       RUNS,
@@ -173,11 +128,11 @@ describe("a view, whatever happens to the cluster and to the way there", { timeo
   test("leaves nothing behind when it is closed in the middle", async () => {
     await hold(
       fc.asyncProperty(version, schedule, async (version, steps) => {
-        const watched = new Watched();
-        watched.world.cluster.version = version;
-        for (const step of steps) await watched.perform(step);
+        const scene = new Scene(version);
+        const { watched, process, world } = scene;
+        for (const step of steps) await scene.perform(step);
         await watched.close();
-        const { process, world, current } = watched;
+        const { current } = watched;
         const sent = process.sent.length;
         expect(process.clock.pendingTimers).toBe(0);
         expect(process.streams.size).toBe(0);
@@ -192,8 +147,3 @@ describe("a view, whatever happens to the cluster and to the way there", { timeo
     );
   });
 });
-
-function describeView(view: Membership): string {
-  if (view.state === "pending") return "pending";
-  return `${view.state} at ${view.revision}: ${view.instances.map(({ id }) => id).join(", ")}`;
-}

@@ -12,6 +12,7 @@ import {
   type MessageShape,
 } from "@bufbuild/protobuf";
 import type {
+  EtcdBytesObserver,
   EtcdCallOptions,
   EtcdClient,
   EtcdStream,
@@ -153,7 +154,7 @@ export class ModelClient implements EtcdClient {
 
   stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodBiDiStreaming<I, O>,
-    observer: EtcdStreamObserver<MessageShape<O>>,
+    observer: EtcdStreamObserver<MessageShape<O>> | EtcdBytesObserver,
     _options: EtcdStreamOptions,
   ): EtcdStream<MessageInitShape<I>> {
     return new ModelStream(this, method, observer);

@@ -41,7 +41,10 @@ export interface Caller {
 }
 
 export interface Deed {
+  /** Nobody, when a lease ran out. */
   readonly caller: Caller | undefined;
+  /** The method. */
+  readonly request: string;
   readonly commit: Commit;
 }
 
@@ -70,6 +73,7 @@ export class ModelCluster {
   #state!: RegistryState; // made by #begin, which the constructor calls
   #leaseClock!: LeaseClock; // likewise
   #caller: Caller | undefined;
+  #request = "";
   #leaderless: { cancel(): void } | undefined;
   /** Renewals that are confirmed although the lease is gone (fixed in 3.4.38 and 3.5.23). */
   #lyingRenewals = 0;
@@ -122,6 +126,7 @@ export class ModelCluster {
     let response: { readonly header?: ResponseHeader } | undefined;
     let refusal: EtcdError | undefined;
     this.#caller = caller;
+    this.#request = method.localName;
     handler({ request: create(method.input, request) }, (error, answer) => {
       if (error) refusal = statusError((error as Refusal).code, (error as Refusal).details, "the leader");
       response = answer;
@@ -213,7 +218,7 @@ export class ModelCluster {
     store.observe((commit) => {
       this.history.add(commit);
       this.#append({ commit });
-      for (const observer of this.#deedObservers) observer({ caller: this.#caller, commit });
+      for (const observer of this.#deedObservers) observer({ caller: this.#caller, request: this.#request, commit });
     });
     this.#state = {
       store,

@@ -6,7 +6,7 @@ import {
   type MessageInitShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import type { EtcdStream } from "../../../src/registry/etcd/client/client.js";
+import type { EtcdBytesObserver, EtcdStream, EtcdStreamObserver } from "../../../src/registry/etcd/client/client.js";
 import { statusError } from "../../../src/registry/etcd/client/etcd-error.js";
 import { Watch } from "../../../src/registry/etcd/proto/etcd_pb.js";
 import type { ModelClient } from "./client.js";
@@ -17,17 +17,11 @@ const UNAVAILABLE = 14;
 /** How long the client's probe takes to find a connection dead. */
 const PROBE_MS = 3_000;
 
-interface Observer {
-  onMessage?(message: never): void;
-  onBytes?(message: Buffer): void;
-  onEnd(error: Error): void;
-}
-
 export class ModelStream implements EtcdStream<never>, MemberStream {
   readonly #client: ModelClient;
   readonly #method: string;
-  readonly #observer: Observer;
-  readonly #output: DescMessage;
+  readonly #observer: EtcdStreamObserver<never> | EtcdBytesObserver;
+  readonly #tell: (message: object) => void;
   readonly #read: (request: object) => object;
   readonly #isWatch: boolean;
   #member: ModelMember | undefined;
@@ -41,12 +35,19 @@ export class ModelStream implements EtcdStream<never>, MemberStream {
   /** The process wants, or will hear, no more. */
   #over = false;
 
-  constructor(client: ModelClient, method: DescMethodBiDiStreaming<DescMessage, DescMessage>, observer: object) {
+  constructor(
+    client: ModelClient,
+    method: DescMethodBiDiStreaming<DescMessage, DescMessage>,
+    observer: EtcdStreamObserver<never> | EtcdBytesObserver,
+  ) {
     this.#client = client;
     this.#method = method.localName;
     this.#isWatch = method === (Watch.method.watch as unknown);
-    this.#observer = observer as Observer; // of the same method
-    this.#output = method.output;
+    this.#observer = observer;
+    this.#tell = (message) => {
+      if ("onBytes" in observer) observer.onBytes(Buffer.from(toBinary(method.output, message as never)));
+      else observer.onMessage(message as never); // of the same method
+    };
     this.#read = (request) => create(method.input, request as MessageInitShape<DescMessage>);
     client.streams.add(this);
     client.cluster.clock.after(client.streamDelayMs, () => this.#connect());
@@ -139,9 +140,7 @@ export class ModelStream implements EtcdStream<never>, MemberStream {
       this.#carry(() =>
         clock.hear(() => {
           if (this.#over) return;
-          const { onMessage, onBytes } = this.#observer;
-          onMessage?.(message as never); // of the same method
-          onBytes?.(Buffer.from(toBinary(this.#output, create(this.#output, message as Record<string, unknown>))));
+          this.#tell(message);
           this.#client.delivered(this);
         }),
       ),
