@@ -2,6 +2,7 @@
  * How clients that lost their etcd together come back, in virtual time: a machine that is busy with two hundred real clients
  * bunches them by itself. Real clients of a real etcd are in slow/herd.test.ts.
  */
+import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import { seededRandom } from "rollcall";
 import { virtualClock } from "rollcall/testing";
@@ -33,18 +34,27 @@ test("22: watchers that lost etcd together try again one by one, while it is dow
   );
   const views = crowd.map((instancers) => instancers.open("book"));
   const allLive = () => views.every(({ current }) => current.state === "live");
+  /** When somebody asked in vain, or opened a watch. */
   const triesMs: number[] = [];
   const ends = new Set<() => void>();
   let up = true;
 
+  const answerAll = async <I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    answer: MessageInitShape<O>,
+  ) => {
+    while (client.waitingCalls(method) > 0) {
+      const call = client.nextCall(method);
+      if (!up) triesMs.push(clock.nowMs());
+      await (up ? call.answer(answer) : call.fail(away));
+    }
+  };
   /** Lets time pass, with an etcd that holds nobody and answers at once, or is not there. */
   const pass = async (durationMs: number) => {
     for (const endMs = clock.nowMs() + durationMs; clock.nowMs() < endMs; await clock.advance(STEP_MS)) {
-      while (client.waitingCalls(KV.method.range) > 0) {
-        const call = client.nextCall(KV.method.range);
-        if (up) await call.answer({ header });
-        else await call.fail(away);
-      }
+      // Nobody is registered: a list or a check, and whether this is still the cluster that was listed.
+      await answerAll(KV.method.range, { header });
+      await answerAll(KV.method.txn, { header, responses: [{ response: { case: "responseRange", value: {} } }] });
       while (client.waitingStreams(Watch.method.watch) > 0) {
         const stream = client.nextStream(Watch.method.watch);
         triesMs.push(clock.nowMs());

@@ -35,12 +35,32 @@ describe("the lease keeper", () => {
     expect(stream.sent).toHaveLength(0);
     await clock.advance(1);
     expect(stream.sent.map(({ ID }) => ID)).toEqual([1n]);
-    await clock.advance(300); // the way to etcd and back
+    await clock.advance(100); // the way to etcd and back
     stream.message({ ID: 1n, TTL: 6n });
-    await clock.advance(1_700);
+    await clock.advance(1_900);
     expect(stream.sent).toHaveLength(2);
     expect(told).toEqual([]);
   });
+
+  it.each([5, 10, 30])(
+    "is content with a proxy that renews a TTL of %d s in its own time, and answers only then",
+    async (ttl) => {
+      keep(1n, ttl * 1_000);
+      const stream = client.nextStream(method);
+      // etcd's client renews when a third of the TTL is over, and looks at its clock every 500 ms.
+      const turnMs = Math.ceil((ttl * 1_000) / 3 / 500) * 500;
+      let answered = 0;
+      for (let turn = 1; turn <= 50; turn += 1) {
+        await clock.advance(turnMs);
+        if (stream.sent.length === answered) continue;
+        answered += 1;
+        stream.message({ ID: 1n, TTL: BigInt(ttl) });
+      }
+      expect(answered).toBeGreaterThan(45);
+      expect(told).toEqual([]);
+      expect(client.waitingStreams(method)).toBe(0); // no second one was asked for
+    },
+  );
 
   it("keeps all leases on one stream, probed where it may read", async () => {
     keep(1n);

@@ -5,6 +5,10 @@
  * So a lease is renewed at a third of its TTL, another member is asked as well when no answer comes within a sixth, and four
  * can be asked before the TTL is over.
  *
+ * An answer may also be late by design: etcd's gRPC proxy renews a lease at times of its own, a little more than a third of
+ * the TTL apart, and answers only then. So the next request leaves shortly before the proxy's next turn, and not right after
+ * its last: it waits less, and what it confirms is younger.
+ *
  * A lease is confirmed as of the moment when the request was *sent*: etcd renewed it later than that, so what we believe ends
  * before what etcd believes. Time is monotonic, and a timer that rings much too late means that the process was asleep:
  * then it is our own fault that an answer was not seen, and the member is given its time again.
@@ -15,8 +19,10 @@ import type { EtcdClient } from "../client/client.js";
 import type { LeaseKeepAliveResponse } from "../proto/etcd_pb.js";
 import { RenewalStreams } from "./renewal-streams.js";
 
-// Of the TTL: when the next renewal is sent, when the lease is in doubt, and how long an answer may take.
+// Of the TTL: when the next renewal is sent, how long after an answer at the least, when the lease is in doubt, and how long
+// an answer may take.
 const RENEW_AT = 1 / 3;
+const REST = 0.3;
 const OVERDUE_AT = 2 / 3;
 const ANSWER_WITHIN = 1 / 6;
 // Below, a TLS handshake on a slow line counts as a hung member; above, a longer wait has no use.
@@ -97,8 +103,8 @@ export class LeaseKeeper {
     return { stop: () => this.#drop(kept) };
   }
 
-  #scheduleRenewal(kept: Kept): void {
-    const dueMs = kept.confirmedAtMs + kept.ttlMs * RENEW_AT - this.#clock.nowMs();
+  #scheduleRenewal(kept: Kept, notBeforeMs = 0): void {
+    const dueMs = Math.max(notBeforeMs, kept.confirmedAtMs + kept.ttlMs * RENEW_AT) - this.#clock.nowMs();
     if (dueMs <= 0) this.#renew(kept);
     else this.#setTurn(kept, dueMs, () => this.#renew(kept));
   }
@@ -130,7 +136,7 @@ export class LeaseKeeper {
     const wasInDoubt = kept.standing !== "confirmed";
     kept.standing = "confirmed";
     this.#awaitConfirmation(kept);
-    this.#scheduleRenewal(kept);
+    this.#scheduleRenewal(kept, this.#clock.nowMs() + kept.ttlMs * REST);
     if (wasInDoubt) kept.observer.onRenewed();
   }
 

@@ -51,6 +51,14 @@ export function continues(position: StoreHeader, header: StoreHeader): boolean {
   );
 }
 
+/**
+ * Whether `header` says of which store it is. etcd's gRPC proxy joins a watch to one that it has open already, and makes up
+ * the answer to it: no cluster, no member, no term, and the revision that was asked for.
+ */
+export function namesItsStore({ clusterId }: StoreHeader): boolean {
+  return clusterId !== 0n;
+}
+
 /** The epoch of a linearizable answer after `position`; `rebuilt` is what the keys tell. */
 export function epochAfter(position: Position | undefined, header: StoreHeader, rebuilt: boolean): number {
   if (position === undefined) return 0;

@@ -36,6 +36,7 @@ const events: Readonly<Record<string, readonly WatchEvent[]>> = {
     { kind: "created", header: position },
     { kind: "created", header: { clusterId: 7n, raftTerm: 4n, revision: 200n } },
   ],
+  "created (nameless)": [{ kind: "created", header: { clusterId: 0n, raftTerm: 0n, revision: 101n } }],
   "created (behind)": behind().map((header) => ({ kind: "created", header })),
   overdue: [{ kind: "overdue" }],
   changed: [{ kind: "changed", changes: [{ key: "k", modRevision: 101n }] }],

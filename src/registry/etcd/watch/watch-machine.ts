@@ -12,6 +12,7 @@
  * | listing    | failed              | waiting    | retry                       |
  * | opening    | created             | watching   | heard, check-later          |
  * | opening    | created (behind)    | waiting    | fail-stream, retry          |
+ * | opening    | created (nameless)  | watching   | check                       |
  * | opening    | overdue             | waiting    | fail-stream, retry          |
  * | opening    | compacted           | waiting    | end-stream, retry           |
  * | opening    | refused             | waiting    | end-stream, retry           |
@@ -66,8 +67,8 @@
  *   meanwhile: list anew, in a new epoch. Where a permission is missing, that read says so again and again instead of a
  *   watch being opened and refused.
  * - `behind`: the member's header is older than our position, or of another cluster: a member that lags, or a cluster that was
- *   rebuilt. Confirm, and then another member; after a pause, since "another member" may be the same: one address may stand
- *   for all of them.
+ *   rebuilt. Confirm, and then another member; after a pause, since one address may stand for all of them.
+ * - `nameless`: the answer says nothing of its store, and so proves nothing: the check for an open stream comes at once.
  * - `compacted` lists again, and the view changes by the difference only.
  * - `unheard` starts the time after which the view is called stale, `heard` ends it; neither touches what is known.
  * - An open stream proves nothing (docs/decisions/0013). So the cluster's revision is read again and again, and one that is
@@ -77,7 +78,7 @@
  *   else can prove a stream fresh: where it has given no report so far (an old etcd, a proxy in between).
  */
 
-import { type Change, continues, epochAfter, type Position } from "./position.js";
+import { type Change, continues, epochAfter, namesItsStore, type Position } from "./position.js";
 import type {
   Confirming,
   Doubting,
@@ -141,16 +142,16 @@ function whileListing(state: Listing, event: WatchEvent): WatchStep {
 function whileOpening(state: Opening, event: WatchEvent): WatchStep {
   switch (event.kind) {
     case "created":
+      if (!namesItsStore(event.header)) {
+        return { state: watching({ ...state, reports: false }), effects: [{ kind: "check", since: state.position }] };
+      }
       if (!continues(state.position, event.header)) {
         const reason = "it is behind what was read before, or of another cluster";
         return waitFor(placed("confirming", state), { kind: "fail-stream", reason });
       }
       return fresh(watching({ ...state, reports: false }, { raftTerm: event.header.raftTerm }));
     case "overdue":
-      return waitFor(placed("confirming", state), {
-        kind: "fail-stream",
-        reason: "it did not answer the request for a watch",
-      });
+      return waitFor(placed("confirming", state), { kind: "fail-stream", reason: "it does not open a watch" });
     case "compacted":
       return waitFor(placed("listing", state), { kind: "end-stream" });
     case "refused":
