@@ -151,7 +151,7 @@ function whileOpening(state: Opening, event: WatchEvent): WatchStep {
       }
       return fresh(watching({ ...state, reports: false }, { raftTerm: event.header.raftTerm }));
     case "overdue":
-      return waitFor(placed("confirming", state), { kind: "fail-stream", reason: "it does not open a watch" });
+      return waitFor(placed("confirming", state), { kind: "fail-stream", reason: "it did not answer the request" });
     case "compacted":
       return waitFor(placed("listing", state), { kind: "end-stream" });
     case "refused":
