@@ -1,10 +1,11 @@
 /** One registration of one process of the model, held to what it may do to the keys of others. */
 import type { NewInstance } from "../../src/instance.js";
+import type { Live } from "../../src/live.js";
 import { silentLogger } from "../../src/logger.js";
 import { LeaseKeeper } from "../../src/registry/etcd/registration/lease-keeper.js";
 import { EtcdRegistration } from "../../src/registry/etcd/registration/registration.js";
 import type { Layout } from "../../src/registry/layouts/layout.js";
-import type { RegistrationState } from "../../src/registry/registry.js";
+import type { RegistrationState, RegistrationStatus } from "../../src/registry/registry.js";
 import type { ModelClient } from "./etcd/client.js";
 import type { Deed } from "./etcd/cluster.js";
 import type { World } from "./world.js";
@@ -51,6 +52,10 @@ export class Registrant {
         this.outcome = error;
       },
     );
+  }
+
+  get status(): Live<RegistrationStatus> {
+    return this.#registration;
   }
 
   get state(): RegistrationState {

@@ -1,5 +1,6 @@
 /** A service as one process of the model watches it, held to the truth at every view. */
 import type { Membership } from "../../src/instance.js";
+import type { Live } from "../../src/live.js";
 import { silentLogger } from "../../src/logger.js";
 import { etcdInstancers } from "../../src/registry/etcd/watch/instancers.js";
 import { goKitLayout } from "../../src/registry/layouts/go-kit.js";
@@ -37,6 +38,10 @@ export class Watched {
       const fault = this.#oracle.fault(view);
       if (fault !== undefined) this.violations.push(fault);
     });
+  }
+
+  get live(): Live<Membership> {
+    return this.#instancer;
   }
 
   get current(): Membership {
