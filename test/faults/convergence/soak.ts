@@ -78,18 +78,22 @@ function parsed() {
       options: {
         seed: { type: "string" },
         minutes: { type: "string" },
-        parallel: { type: "string", default: "1" },
-        from: { type: "string", default: String(Math.floor(Date.now() / 1_000)) },
+        parallel: { type: "string" },
+        from: { type: "string" },
         summary: { type: "string", default: join(folder, "summary.md") },
       },
     });
     const { seed, minutes, parallel, from, summary } = values;
     if ((seed === undefined) === (minutes === undefined)) throw new Error("give either --seed or --minutes");
+    if (seed !== undefined) {
+      if (parallel !== undefined || from !== undefined) throw new Error("--seed runs that one alone");
+      return { summary, parallel: 1, from: whole("seed", seed, 0), minutes: 0 };
+    }
     return {
       summary,
-      parallel: seed === undefined ? whole("parallel", parallel, 1) : 1,
-      from: whole("seed", seed ?? from, 0),
-      minutes: minutes === undefined ? 0 : whole("minutes", minutes, 1),
+      parallel: whole("parallel", parallel ?? "1", 1),
+      from: whole("from", from ?? String(Math.floor(Date.now() / 1_000)), 0), // each soak has seeds of its own
+      minutes: whole("minutes", minutes ?? "", 1),
     };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n${USAGE}\n`);

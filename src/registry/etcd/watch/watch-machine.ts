@@ -64,7 +64,7 @@
  *   the header of a created or data response, which tells the store's revision and not how far this watch has come.
  * - Before a watch is opened again, a linearizable read confirms that the cluster is still the one that was listed: that its
  *   revision and term are not below ours, and that it has what the view holds at our revision. If not, it was rebuilt
- *   meanwhile: list anew, in a new epoch. Where a permission is missing, that read says so again and again instead of a
+ *   meanwhile: list anew, in a new epoch (docs/decisions/0015). Where a permission is missing, that read says so again and again instead of a
  *   watch being opened and refused.
  * - `behind`: the member's header is older than our position, or of another cluster: a member that lags, or a cluster that was
  *   rebuilt. Confirm, and then another member; after a pause, since one address may stand for all of them.
