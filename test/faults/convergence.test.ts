@@ -6,7 +6,7 @@ import { run } from "./convergence/run.js";
 import { describe, kindOf } from "./convergence/schedule.js";
 
 // Together they have every kind of action on both lines of etcd.
-const SEEDS = [1, 204, 222];
+const SEEDS = [1, 216, 270];
 
 test("a seed always gives the same schedule", () => {
   expect(describe(generate(42))).toBe(describe(generate(42)));

@@ -41,10 +41,13 @@ function registrarLane(chance: Chance, name: string): Lane {
   after(chance.between(0, 4_000), act("start"));
   while (after.nowMs < FAULTS_MS) {
     const alive = chance.between(1_500, 10_000);
-    switch (chance.weighted({ deregister: 2, kill: 2, pause: 2, block: 1, nothing: 2 })) {
+    switch (chance.weighted({ update: 3, deregister: 2, kill: 2, pause: 2, block: 1 })) {
+      case "update":
+        after(chance.between(200, 4_000), act("update"));
+        break;
       case "deregister":
         after(alive, act("deregister"));
-        after(chance.between(0, 4_000), act("start"));
+        after(chance.between(0, 12_000), act("start"));
         break;
       case "kill":
         after(alive, act("kill"));
@@ -58,10 +61,7 @@ function registrarLane(chance: Chance, name: string): Lane {
         const blockMs = chance.between(300, 7_000);
         after(alive, act({ blockMs }));
         after.wait(blockMs);
-        break;
       }
-      case "nothing":
-        after.wait(alive);
     }
   }
   return lane;
@@ -99,6 +99,8 @@ function networkLane(chance: Chance, of: string): Lane {
     switch (chance.weighted({ broken: 5, cut: 3, delay: 2, slow: 1 })) {
       case "cut":
         after(chance.between(500, 8_000), act(to, "cut"));
+        // Again while whatever was cut is being opened.
+        for (let more = chance.integer(4); more > 0; more -= 1) after(chance.between(20, 400), act(to, "cut"));
         break;
       case "broken":
         after(chance.between(500, 8_000), act(to, mode));
@@ -110,7 +112,9 @@ function networkLane(chance: Chance, of: string): Lane {
         break;
       case "slow":
         after(chance.between(500, 8_000), act(to, { bytesPerSecond: chance.between(500, 20_000) }));
-        after(chance.between(1_000, 8_000), act(to, "pass"));
+        // In the middle of what takes so long to arrive.
+        for (let more = chance.integer(4); more > 0; more -= 1) after(chance.between(100, 2_000), act(to, "cut"));
+        after(chance.between(500, 4_000), act(to, "pass"));
     }
   }
   return lane;
@@ -167,6 +171,10 @@ function operatorLane(chance: Chance): Lane {
     });
     const details = { address: chance.oneOf(ADDRESSES), changes: chance.between(2, 80) };
     after(chance.between(50, 1_500), { kind: "operator", act, ...details } as OperatorAction); // what it has no use for is ignored
+    // Whoever is cut off meanwhile cannot go on from where it was.
+    if (act === "churn" && chance.integer(2) === 0) {
+      after(chance.between(50, 500), { kind: "operator", act: "compact" });
+    }
   }
   return lane;
 }

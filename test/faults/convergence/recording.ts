@@ -43,6 +43,8 @@ export interface Intent {
   readonly writer: string;
   readonly key: string;
   readonly fromMs: number;
+  /** How often it changed what it says of itself; the number stands in the value as well. */
+  readonly updates: number;
   /** When `register()` returned: the revision of its claim. */
   readonly registered?: { readonly atMs: number; readonly revision: bigint };
   /** When it was deregistered or its process killed. */

@@ -29,7 +29,8 @@ export type Action = RegistrarAction | ClientAction | NetworkAction | MembersAct
 export interface RegistrarAction {
   readonly kind: "registrar";
   readonly name: string;
-  readonly act: "start" | "deregister" | "kill" | "pause" | "resume" | { readonly blockMs: number };
+  /** `update` changes what it says of itself. */
+  readonly act: "start" | "update" | "deregister" | "kill" | "pause" | "resume" | { readonly blockMs: number };
 }
 
 export interface ClientAction {

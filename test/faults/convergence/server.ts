@@ -18,7 +18,7 @@ export function newServer(lab: Laboratory, { name, address }: RegistrarPlan, end
   const start = async () => {
     process ??= await lab.participant({ endpoints });
     const writer = `${name}.${intents.length + 1}`;
-    const intent: Mutable<Intent> = { writer, key: PREFIX + address, fromMs: nowMs() };
+    const intent: Mutable<Intent> = { writer, key: PREFIX + address, fromMs: nowMs(), updates: 0 };
     intents.push(intent);
     const { statuses } = process;
     process.register({ address, metadata: { writer } }, SERVICE).then(
@@ -28,6 +28,13 @@ export function newServer(lab: Laboratory, { name, address }: RegistrarPlan, end
       },
       () => {}, // deregistered or killed before
     );
+  };
+  const update = () => {
+    const intent = intents.at(-1);
+    if (!process || !intent || intent.endedAtMs !== undefined) return;
+    intent.updates += 1;
+    const metadata = { writer: intent.writer, update: `${intent.updates}` };
+    process.update(address, { metadata }, SERVICE).catch(() => {}); // deregistered or killed before
   };
   const end = () => {
     const intent = intents.at(-1);
@@ -42,6 +49,8 @@ export function newServer(lab: Laboratory, { name, address }: RegistrarPlan, end
       switch (act) {
         case "start":
           return start();
+        case "update":
+          return update();
         case "deregister":
           end();
           process?.deregister(address, SERVICE).catch(() => {}); // killed before it is done

@@ -47,9 +47,10 @@ export function shownLine({ id, address, metadata = {}, ...others }: Instance): 
   return line(id, address, { ...metadata, ...others });
 }
 
-/** Who wrote a value, by its own word. */
-export function writerOf(value: string): string | undefined {
-  return value.startsWith("{") ? (JSON.parse(value) as { Metadata?: { writer?: string } }).Metadata?.writer : undefined;
+/** Who wrote a value, and after how many updates, by its own word. */
+export function signatureOf(value: string): { readonly writer?: string; readonly update?: string } {
+  if (!value.startsWith("{")) return {};
+  return (JSON.parse(value) as { Metadata?: { writer?: string; update?: string } }).Metadata ?? {}; // as servers write it
 }
 
 /** A view that shows something: all but those that are pending. */

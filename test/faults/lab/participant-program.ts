@@ -29,6 +29,11 @@ async function obey(command: Command): Promise<void> {
       });
       break;
     }
+    case "update": {
+      const registration = await registrations.get(`${command.service} ${command.address}`)?.registered;
+      await registration?.update(command.change);
+      break;
+    }
     case "deregister": {
       const key = `${command.service} ${command.address}`;
       const made = registrations.get(key);

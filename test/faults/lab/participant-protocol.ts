@@ -11,6 +11,12 @@ export type ParticipantOptions = Omit<EtcdOptions, "clock" | "random" | "layout"
 
 export type Command =
   | { readonly kind: "register"; readonly service: string; readonly instance: NewInstance }
+  | {
+      readonly kind: "update";
+      readonly service: string;
+      readonly address: string;
+      readonly change: Omit<NewInstance, "address">;
+    }
   | { readonly kind: "deregister"; readonly service: string; readonly address: string }
   | { readonly kind: "watch"; readonly service: string }
   /** Blocks the event loop. */

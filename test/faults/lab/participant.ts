@@ -19,6 +19,8 @@ export interface Participant extends AsyncDisposable {
   view(service?: string): Membership | undefined;
   /** Keeps trying until it is registered; rejects when it is deregistered before. */
   register(instance: NewInstance, service?: string): Promise<void>;
+  /** Waits while the registry is away, as `Registration.update` does. */
+  update(address: string, change: Omit<NewInstance, "address">, service?: string): Promise<void>;
   deregister(address: string, service?: string): Promise<void>;
   watch(service?: string): Promise<void>;
   /** Blocks its event loop, as a long synchronous computation does. */
@@ -86,6 +88,7 @@ export async function startParticipant(options: ParticipantOptions, program = ow
     views,
     view: (service = "book") => views.findLast((report) => report.service === service)?.view,
     register: (instance, service = "book") => send({ kind: "register", service, instance }),
+    update: (address, change, service = "book") => send({ kind: "update", service, address, change }),
     deregister: (address, service = "book") => send({ kind: "deregister", service, address }),
     watch: (service = "book") => send({ kind: "watch", service }),
     block: (forMs) => send({ kind: "block", forMs }),

@@ -36,7 +36,7 @@ function client(...views: readonly Membership[]): ClientRecord {
 
 function intent(writer: string, host: string, registeredAt?: number): Intent {
   const registered = registeredAt !== undefined && { atMs: registeredAt * 1_000, revision: BigInt(registeredAt) };
-  return { writer, key: key(host), fromMs: 0, ...(registered && { registered }) };
+  return { writer, key: key(host), fromMs: 0, updates: 0, ...(registered && { registered }) };
 }
 
 /** Everything is as it should be: a registered at revision 2 and b at 3, and a client that saw both. */
@@ -179,6 +179,11 @@ describe("the checks of a run", () => {
       const usurped = event(5, "10.0.0.1", "z.1", 5);
       const usurper = [client(live(5, [instance("10.0.0.1", "z.1"), b]))];
       expect(violated({ ...without("10.0.0.1", usurped), clients: usurper })).toContain("liveness");
+    });
+
+    it("fails when a key does not say what its server said of itself last", () => {
+      const updated = { ...intent("a.1", "10.0.0.1", 2), updates: 2 };
+      expect(violated({ intents: [updated, intent("b.1", "10.0.0.2", 3)] })).toEqual(["liveness"]);
     });
 
     it("fails when a lease holds a key that nobody wants, and when a registration does not return", () => {

@@ -1,9 +1,9 @@
 /**
- * Once all is healed, every `register()` has returned, and every key stands that somebody wants, under the lease of one who wants it; no lease holds a key that
- * nobody wants any more; and from then on nothing happens to the keys.
+ * Once all is healed, every `register()` has returned, and every key stands that somebody wants, under the lease of one who
+ * wants it and with what he said last; no lease holds a key that nobody wants any more; and from then on nothing happens to
+ * the keys.
  */
-import type { Intent } from "../recording.js";
-import { writerOf } from "../truth.js";
+import { signatureOf } from "../truth.js";
 import type { Check, Violation } from "./check.js";
 
 export const liveness: Check = ({ intents, final, settledAtMs, lives }) => {
@@ -14,20 +14,20 @@ export const liveness: Check = ({ intents, final, settledAtMs, lives }) => {
   for (const { writer, registered } of wanted) {
     if (!registered) complain(final.atMs, `register() of ${writer} has not returned`);
   }
-  const wants = (key: string, writer: string | undefined) => (intent: Intent) =>
-    intent.key === key && intent.writer === writer;
   for (const key of new Set(wanted.map((intent) => intent.key))) {
     const stored = final.entries.get(key);
-    const who = wanted.filter((intent) => intent.key === key).map(({ writer }) => writer);
-    if (!stored) complain(final.atMs, `${key} is missing; ${who.join(", ")} would have it`);
-    else if (stored.lease === 0n) complain(final.atMs, `${key} has no lease; ${who.join(", ")} would give it one`);
-    else if (!wanted.some(wants(key, writerOf(stored.value)))) {
-      complain(final.atMs, `${key} is ${stored.value}; it should be of ${who.join(", ")}`);
+    const wanting = wanted.filter((intent) => intent.key === key);
+    const who = wanting.map(({ writer, updates }) => `${writer} after ${updates} updates`).join(", ");
+    const { writer, update = "0" } = signatureOf(stored?.value ?? "");
+    if (!stored) complain(final.atMs, `${key} is missing; it should be of ${who}`);
+    else if (stored.lease === 0n) complain(final.atMs, `${key} has no lease; it should be of ${who}`);
+    else if (!wanting.some((intent) => intent.writer === writer && `${intent.updates}` === update)) {
+      complain(final.atMs, `${key} is ${stored.value}; it should be of ${who}`);
     }
   }
   for (const [key, { value, lease }] of final.entries) {
     if (lease === 0n || wanted.some((intent) => intent.key === key)) continue;
-    complain(final.atMs, `${key} is still held by lease ${lease.toString(16)} of ${writerOf(value)}`);
+    complain(final.atMs, `${key} is still held by lease ${lease.toString(16)}: ${value}`);
   }
   for (const { key, value, modRevision, atMs } of lives.at(-1)?.events ?? []) {
     if (settledAtMs === undefined || atMs <= settledAtMs) continue;

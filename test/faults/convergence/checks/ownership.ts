@@ -3,7 +3,7 @@
  * over, so that a restart need not wait for the dead one's lease. Whoever was registered before waits until the key is free.
  */
 import type { Intent, Life } from "../recording.js";
-import { writerOf } from "../truth.js";
+import { signatureOf } from "../truth.js";
 import type { Check, Violation } from "./check.js";
 
 export const ownership: Check = ({ lives, intents }) =>
@@ -13,7 +13,7 @@ export const ownership: Check = ({ lives, intents }) =>
       const before = owners.get(key) ?? 0n;
       owners.set(key, lease);
       if (value === undefined || lease === 0n || before === 0n || before === lease) return [];
-      const writer = writerOf(value);
+      const { writer } = signatureOf(value);
       const intent = intents.find((each) => each.writer === writer);
       if (intent && isFirstClaim(intent, modRevision, index, lives)) return [];
       const who = `${writer ?? "nobody known"} (lease ${lease.toString(16)})`;
