@@ -8,11 +8,6 @@ import { describe, kindOf } from "./convergence/schedule.js";
 // Together they have every kind of action on both lines of etcd.
 const SEEDS = [1, 216, 270];
 
-test("a seed always gives the same schedule", () => {
-  expect(describe(generate(42))).toBe(describe(generate(42)));
-  expect(describe(generate(42))).not.toBe(describe(generate(43)));
-});
-
 test("the seeds of this test have every kind of action", () => {
   const kinds = (seeds: readonly number[]) => new Set(seeds.flatMap((seed) => generate(seed).actions.map(kindOf)));
   const many = Array.from({ length: 200 }, (_, seed) => seed);

@@ -63,12 +63,15 @@ function tell(seed: number, report: SeedReport, tookMs: number): void {
   const settled = settledMs === undefined ? "never settled" : `settled in ${seconds(settledMs)}`;
   const figures = `etcd ${etcd}, ${events} changes, ${views} views (${unknowable} lost to a wipe), ${settled}`;
   line(`${violations.length === 0 ? "ok" : "VIOLATED"}, ${figures}; took ${seconds(tookMs)}`);
-  if (violations.length === 0) return;
   const file = join(folder, `seed-${seed}.txt`);
-  writeFileSync(file, `${report.timeline}\n`);
+  if (violations.length > 0 || options.alone) writeFileSync(file, `${report.timeline}\n`);
+  if (violations.length === 0) {
+    if (options.alone) process.stdout.write(`all that happened: ${file}\n`);
+    return;
+  }
   const found = violations.slice(0, 10).map(({ check, what }) => `  ${check}: ${what}`);
   if (violations.length > 10) found.push(`  and ${violations.length - 10} more`);
-  const replay = `again: npm run soak -- --seed ${seed}; what happened this time: ${file}`;
+  const replay = `all that happened: ${file}\nonce more: npm run soak -- --seed ${seed}`;
   process.stdout.write(`${found.join("\n")}\n${describe(generate(seed))}\n${replay}\n`);
 }
 
@@ -87,10 +90,11 @@ function parsed() {
     if ((seed === undefined) === (minutes === undefined)) throw new Error("give either --seed or --minutes");
     if (seed !== undefined) {
       if (parallel !== undefined || from !== undefined) throw new Error("--seed runs that one alone");
-      return { summary, parallel: 1, from: whole("seed", seed, 0), minutes: 0 };
+      return { summary, alone: true, parallel: 1, from: whole("seed", seed, 0), minutes: 0 };
     }
     return {
       summary,
+      alone: false,
       parallel: whole("parallel", parallel ?? "1", 1),
       from: whole("from", from ?? String(Math.floor(Date.now() / 1_000)), 0), // each soak has seeds of its own
       minutes: whole("minutes", minutes ?? "", 1),
