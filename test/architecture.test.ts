@@ -94,13 +94,14 @@ const underEtcd = [
 const grpcShared = ["client-types", "grpc-error", "metadata", "methods", "tls", "transport"].map(
   (name) => `adapters/grpc/${name}.ts`,
 );
-const underGrpc = ["method-definitions.ts", "grpc-listen.ts", "index.ts", ...values];
+const underGrpc = ["method-definitions.ts", "grpc-listen.ts", "pem.ts", "index.ts", ...values];
 const mayImport: readonly (readonly [from: string, allowed: readonly string[]])[] = [
   ...values.map((file) => [file, values] as const),
   ["method-definitions.ts", []],
   ["grpc-listen.ts", values],
+  ["pem.ts", values],
   ["observe/", [...values, "observe/", "registry/registry.ts"]],
-  ["registry/etcd/client/", [...values, "registry/etcd/client/", "registry/etcd/proto/"]],
+  ["registry/etcd/client/", [...values, "pem.ts", "registry/etcd/client/", "registry/etcd/proto/"]],
   ...["registry/etcd/registration/", "registry/etcd/watch/"].map(
     (folder) => [folder, [...values, "observe/", folder, ...underEtcd]] as const,
   ),

@@ -1,20 +1,26 @@
 /** Certificates that change under a program that goes on. */
 import { writeFile } from "node:fs/promises";
-import type { Membership } from "rollcall";
+import { type Membership, memory } from "rollcall";
 import { etcd } from "rollcall/etcd";
+import { grpcClient } from "rollcall/grpc";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { firstMatch } from "../../src/live.js";
 import { type Authority, type Certificate, createAuthority } from "../support/certificates.js";
 import { startCli } from "../support/cli.js";
 import { mountSecret } from "../support/mounted-secret.js";
 import { address, eventually, stored } from "../support/registrations.js";
+import { startTalk } from "../support/talk.js";
+import { Talk } from "../support/talk_pb.js";
 import type { TcpProxy } from "../support/tcp-proxy.js";
 import { startLaboratory, TTL_MS } from "./lab/laboratory.js";
 
 let authority: Authority;
 let successor: Authority;
-/** Of `authority`, but for the last. */
-let certificates: Record<"admin" | "old" | "renewed" | "expired" | "server" | "serverOfSuccessor", Certificate>;
+/** Of `authority`, but for the last two. */
+let certificates: Record<
+  "admin" | "old" | "renewed" | "expired" | "server" | "serverOfSuccessor" | "renewedBySuccessor",
+  Certificate
+>;
 
 beforeAll(async () => {
   [authority, successor] = await Promise.all([createAuthority(), createAuthority()]);
@@ -25,6 +31,7 @@ beforeAll(async () => {
     expired: await authority.issueExpired("expired"),
     server: await authority.issue("etcd", ["IP:127.0.0.1"]),
     serverOfSuccessor: await successor.issue("etcd", ["IP:127.0.0.1"]),
+    renewedBySuccessor: await successor.issue("renewed"),
   };
 });
 afterAll(() => Promise.all([authority?.remove(), successor?.remove()]));
@@ -59,8 +66,8 @@ async function startSecuredEtcd(version: "3.4" | "3.5" = "3.5") {
     /** Resolves when both connections were made anew after the first `before`, and the old ones are closed. */
     replaced: (before: number) =>
       eventually(
-        async () => ({ made: proxy.accepted - before, open: proxy.open }),
-        ({ made, open }) => made >= 2 && open === 2,
+        async () => [proxy.accepted - before, proxy.open] as const,
+        ([made, open]) => made >= 2 && open === 2,
       ),
     [Symbol.asyncDispose]: () => lab.stop(),
   };
@@ -166,8 +173,11 @@ describe.concurrent("28: certificates in files", () => {
     await at.sees("while-refused");
     expect(at.states).toEqual(unnoticed);
     at.proxy.cut();
-    const stale = await firstMatch(at.instancer, ({ state }) => state === "stale", AbortSignal.timeout(15_000));
-    expect(stale).toMatchObject({ error: { message: expect.stringContaining("the client certificate has expired") } });
+    await firstMatch(
+      at.instancer,
+      (view) => view.state === "stale" && view.error.message.includes("the client certificate has expired"),
+      AbortSignal.timeout(15_000),
+    );
     await at.files.update({ ca: authority.ca, ...pair(certificates.renewed) });
     await at.sees("renewed");
     await firstMatch(at.registration, ({ state }) => state === "registered", AbortSignal.timeout(15_000));
@@ -210,5 +220,40 @@ describe.concurrent("28: certificates in files", () => {
     cli.kill("SIGTERM");
     expect(await cli.ended).toMatchObject({ code: 0, stderr: "" });
     expect(cli.events().map(({ event }) => event)).toEqual(["registered", "deregistered"]);
+  });
+
+  test("28: a client of a service shows its renewed certificate, and knows a new authority, when it connects anew", async () => {
+    const registry = memory();
+    const start = (by: Authority, server: Certificate, listen: string) =>
+      startTalk(registry, { tls: { ...pair(server), ca: by.ca }, listen });
+    const before = await start(authority, certificates.server, "127.0.0.1:0");
+    await using files = await mountSecret({ ca: authority.ca, ...pair(certificates.old) });
+    const warnings: string[] = [];
+    await using talk = grpcClient(Talk, {
+      registry,
+      service: "talk",
+      tls: {
+        ...{ caFile: files.file("ca"), certFile: files.file("cert"), keyFile: files.file("key") },
+        serverName: "127.0.0.1",
+      },
+      logger: { warn: (message) => void warnings.push(message), info: () => {} },
+    });
+    expect(await talk.say({ text: "before" })).toMatchObject({ text: "before" });
+    const { address } = before.handle;
+    await before[Symbol.asyncDispose]();
+    await using _after = await start(successor, certificates.serverOfSuccessor, address);
+    // Its connection is gone, and with what it has there will be no other.
+    await expect(talk.say({ text: "between" }, { timeoutMs: 2_000 })).rejects.toThrow(/certificate/);
+    await writeFile(files.file("cert"), certificates.renewedBySuccessor.cert);
+    await eventually(
+      async () => warnings.join("\n"),
+      (said) => said.includes("key values mismatch"),
+    );
+    await files.update({ ca: successor.ca, ...pair(certificates.renewedBySuccessor) });
+    expect(await talk.say({ text: "after" })).toMatchObject({ text: "after" });
+    expect(warnings.filter((warning) => warning.includes('certificates for "talk"'))).toEqual([
+      expect.stringContaining("key values mismatch"),
+      expect.stringContaining("can be used again"),
+    ]);
   });
 });

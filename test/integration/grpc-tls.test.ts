@@ -65,16 +65,19 @@ describe("a client", () => {
   });
 
   test("with half of a certificate is refused", () => {
-    expect(() => grpcConnect(Talk, { tls: { cert: clientCertificate.cert } })).toThrow("belong together");
+    expect(() => grpcConnect(Talk, { tls: { cert: clientCertificate.cert } })).toThrow("go together");
   });
 });
 
 test.each(["ca", "cert", "key"] as const)("what is no PEM text as %s is refused with the remedy", async (which) => {
   const { cert, key } = clientCertificate;
   const tls = { ca: authority.ca, cert, key, [which]: "/etc/ssl/a-file.pem" };
-  const refusal = { code: "INVALID_ARGUMENT", message: expect.stringContaining("not the names of files") };
-  expect(() => grpcConnect(Talk, { tls })).toThrow(expect.objectContaining(refusal));
-  await expect(startTalk(memory(), { tls })).rejects.toMatchObject(refusal);
+  const refusal = (remedy: string) => ({ code: "INVALID_ARGUMENT", message: expect.stringContaining(remedy) });
+  const refused = expect.objectContaining(
+    refusal(`is not PEM; give PEM text, or the name of its file as \`tls.${which}File`),
+  );
+  expect(() => grpcConnect(Talk, { tls })).toThrow(refused);
+  await expect(startTalk(memory(), { tls })).rejects.toMatchObject(refusal("not the names of files"));
 });
 
 test("a server with a ca asks its clients for certificates", async () => {

@@ -9,7 +9,9 @@ import {
   ServerCredentials,
 } from "@grpc/grpc-js";
 import { toError } from "../../errors.js";
-import { RollcallError } from "../../index.js";
+import { type Logger, RollcallError } from "../../index.js";
+import { resolveLogger } from "../../logger.js";
+import { pemSource } from "../../pem.js";
 
 /** PEM text or bytes, not a file's name. */
 export type Pem = string | Uint8Array;
@@ -21,6 +23,12 @@ export interface ClientTlsOptions {
   readonly cert?: Pem;
   /** The private key of `cert`. */
   readonly key?: Pem;
+  /** The name of a PEM file in place of `ca`. Files are read again before each connection, so that they can be renewed. */
+  readonly caFile?: string;
+  /** The name of a PEM file in place of `cert`. */
+  readonly certFile?: string;
+  /** The name of a PEM file in place of `key`. */
+  readonly keyFile?: string;
   /** The name that the server's certificate must carry; default: the service, since addresses are IPs. */
   readonly serverName?: string;
 }
@@ -34,12 +42,23 @@ export interface ServerTlsOptions {
   readonly ca?: Pem;
 }
 
-/** The credentials of a channel, and the channel options that make it check the name it should. */
-export function clientCredentials(
-  tls: true | ClientTlsOptions | undefined,
-  callCredentials: CallCredentials | undefined,
-  service: string | undefined,
-): { readonly credentials: ChannelCredentials; readonly channelOptions: ChannelOptions } {
+export interface ClientSecurity {
+  /** Of a connection that is made now; another object when certificates in files have changed. */
+  credentials(): ChannelCredentials;
+  /** Whether they may. */
+  readonly changes: boolean;
+  /** What makes a channel check the name that it should. */
+  readonly channelOptions: ChannelOptions;
+}
+
+export interface ClientSecurityOptions {
+  readonly tls?: true | ClientTlsOptions | undefined;
+  readonly callCredentials?: CallCredentials | undefined;
+  readonly service?: string | undefined;
+  readonly logger?: Logger | false | undefined;
+}
+
+export function clientSecurity({ tls, callCredentials, service, logger }: ClientSecurityOptions): ClientSecurity {
   if (tls === undefined) {
     if (callCredentials) {
       throw new RollcallError(
@@ -47,16 +66,24 @@ export function clientCredentials(
         "callCredentials without tls would send secrets in clear text: set tls",
       );
     }
-    return { credentials: credentials.createInsecure(), channelOptions: {} };
+    const insecure = credentials.createInsecure();
+    return { credentials: () => insecure, changes: false, channelOptions: {} };
   }
-  const { ca, cert, key, serverName = service } = tls === true ? {} : tls;
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new RollcallError("INVALID_ARGUMENT", "tls.cert and tls.key belong together: set both or neither");
-  }
-  refuseUnreadable({ ca, cert, key });
-  const channel = credentials.createSsl(buffer(ca), buffer(key), buffer(cert));
+  const { serverName = service, ...files } = tls === true ? {} : tls;
+  const source = pemSource(files, service === undefined ? "a service" : `"${service}"`, resolveLogger(logger));
+  const made = () => {
+    const { ca, cert, key } = source.pem;
+    const channel = credentials.createSsl(buffer(ca), buffer(key), buffer(cert));
+    return callCredentials ? credentials.combineChannelCredentials(channel, callCredentials) : channel;
+  };
+  let current = { version: source.version, credentials: made() };
   return {
-    credentials: callCredentials ? credentials.combineChannelCredentials(channel, callCredentials) : channel,
+    changes: source.changes,
+    credentials() {
+      if (source.changes) source.refresh();
+      if (source.version !== current.version) current = { version: source.version, credentials: made() };
+      return current.credentials;
+    },
     channelOptions: serverName
       ? { "grpc.ssl_target_name_override": serverName, "grpc.default_authority": serverName }
       : {},

@@ -1,11 +1,11 @@
 /** gRPC connections for an endpointer: one grpc-js channel for each instance, shared by all methods and calls. */
 import type { CallCredentials, ChannelOptions, Client, Interceptor } from "@grpc/grpc-js";
-import { type Clock, type Connect, type Connection, systemClock } from "../../../index.js";
+import { type Clock, type Connect, type Connection, type Logger, systemClock } from "../../../index.js";
 import { refuseUnknownOptions } from "../../../known-options.js";
 import type { ClientClass, GrpcClient, ServiceSource } from "../client-types.js";
 import { type MetadataInput, mergeMetadata, metadataInterceptor } from "../metadata.js";
 import { isClientClass, type MethodTable, methodsOf } from "../methods.js";
-import { type ClientTlsOptions, clientCredentials } from "../tls.js";
+import { type ClientTlsOptions, clientSecurity } from "../tls.js";
 import type { GrpcTransport } from "../transport.js";
 import { witnessInterceptor } from "./call-witness.js";
 import { GrpcJsTransport } from "./grpc-js-transport.js";
@@ -30,6 +30,7 @@ export interface GrpcConnectOptions {
   /** Sent with every call. */
   readonly metadata?: MetadataInput | undefined;
   readonly clock?: Clock | undefined;
+  readonly logger?: Logger | false | undefined;
 }
 
 const KNOWN: Readonly<Record<keyof GrpcConnectOptions, true>> = {
@@ -40,6 +41,7 @@ const KNOWN: Readonly<Record<keyof GrpcConnectOptions, true>> = {
   channelOptions: true,
   metadata: true,
   clock: true,
+  logger: true,
 };
 
 /**
@@ -53,14 +55,14 @@ export function grpcConnect<S extends ServiceSource>(service: S, options?: GrpcC
 export function grpcConnect(service: ServiceSource | ClientClass, options: GrpcConnectOptions = {}): Connect<unknown> {
   refuseUnknownOptions("grpcConnect()", options, KNOWN);
   if (!isClientClass(service)) return connectMethods(methodsOf(service), options);
-  const { credentials, open } = channels(options);
+  const { security, open } = channels(options);
   const interceptors = [
     ...(options.interceptors ?? []),
     ...(options.metadata ? [metadataInterceptor(options.metadata)] : []),
   ];
   return ({ address }) => {
     const channel = open(address);
-    const client = new service(address, credentials, {
+    const client = new service(address, security.credentials(), {
       channelOverride: channel,
       interceptors: [...interceptors, witnessInterceptor(channel)],
     });
@@ -81,11 +83,10 @@ export function connectMethods(methods: MethodTable, options: GrpcConnectOptions
 
 function channels(options: GrpcConnectOptions) {
   const { clock = systemClock } = options;
-  const { credentials, channelOptions } = clientCredentials(options.tls, options.callCredentials, options.service);
-  const allOptions = { ...channelOptions, ...options.channelOptions };
+  const security = clientSecurity(options);
   return {
-    credentials,
-    open: (address: string) => new InstanceChannel(address, credentials, allOptions, clock),
+    security,
+    open: (address: string) => new InstanceChannel(address, security, clock, options.channelOptions),
   };
 }
 

@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { credentials } from "@grpc/grpc-js";
+import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { firstMatch } from "../../../index.js";
 import { type VirtualClock, virtualClock } from "../../../testing/index.js";
+import type { ClientSecurity } from "../tls.js";
 import { InstanceChannel } from "./instance-channel.js";
 
 /** Accepts and says nothing, as the kernel does for a process that hangs. */
@@ -11,6 +12,7 @@ let server: Server;
 let sockets: Socket[];
 let clock: VirtualClock;
 let channel: InstanceChannel;
+let security: { credentials: () => ChannelCredentials } & Omit<ClientSecurity, "credentials">;
 
 beforeEach(async () => {
   sockets = [];
@@ -22,7 +24,9 @@ beforeEach(async () => {
   await once(server, "listening");
   const { port } = server.address() as { port: number };
   clock = virtualClock();
-  channel = new InstanceChannel(`127.0.0.1:${port}`, credentials.createInsecure(), {}, clock);
+  const insecure = credentials.createInsecure();
+  security = { credentials: () => insecure, changes: false, channelOptions: {} };
+  channel = new InstanceChannel(`127.0.0.1:${port}`, security, clock);
 });
 
 afterEach(() => {
@@ -57,6 +61,27 @@ test("a peer that hangs for an hour is left with few sockets, not with one for e
     waitedMs += waitMs;
   }
   expect(sockets.length).toBeLessThan(15);
+  expect(channel.status.current).toBe("failing");
+});
+
+test("a peer that takes no connection is dialled with other credentials within 5 s of their being there", async () => {
+  server.on("connection", (socket) => socket.destroy());
+  channel.close();
+  security = { ...security, changes: true };
+  const { port } = server.address() as { port: number };
+  channel = new InstanceChannel(`127.0.0.1:${port}`, security, clock);
+  channel.connect();
+  await firstMatch(channel.status, (status) => status === "failing", within());
+  await clock.advance(40_000);
+  let asked = 0;
+  const renewed = credentials.createInsecure();
+  security.credentials = () => {
+    asked += 1;
+    return renewed;
+  };
+  await clock.advance(5_000);
+  expect(asked).toBeGreaterThanOrEqual(2); // to look, and for the new connection
+  await clock.advance(5_000);
   expect(channel.status.current).toBe("failing");
 });
 

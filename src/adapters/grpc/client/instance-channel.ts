@@ -16,6 +16,7 @@ import {
   connectivityState,
 } from "@grpc/grpc-js";
 import { type Clock, type ConnectionStatus, cell, type Live, type Timer } from "../../../index.js";
+import type { ClientSecurity } from "../tls.js";
 
 /**
  * A connection that is not ready after this is given up and dialled anew; a LAN handshake takes milliseconds. Each time it
@@ -23,6 +24,9 @@ import { type Clock, type ConnectionStatus, cell, type Live, type Timer } from "
  * or is gone, and until then a peer that hangs for an hour must not cost hundreds.
  */
 const CONNECT_TIMEOUT_MS = { first: 5_000, longest: 900_000 };
+
+/** How long a client that cannot connect may take to notice that its certificates were renewed. */
+const RENEWAL_EVERY_MS = 5_000;
 
 const CHANNEL_DEFAULTS: ChannelOptions = {
   // Connections belong to instances: two clients of one process must not see each other's, and closing one closes it.
@@ -44,6 +48,8 @@ export type CallStart = number;
 
 export class InstanceChannel implements ChannelInterface {
   readonly #open: () => Channel;
+  readonly #security: ClientSecurity;
+  #madeWith: ChannelCredentials | undefined;
   readonly #clock: Clock;
   readonly #status = cell<ConnectionStatus>("idle");
   #channel: Channel;
@@ -53,10 +59,15 @@ export class InstanceChannel implements ChannelInterface {
   #receivedMs = 0;
   #closed = false;
   #patience: Timer | undefined;
+  #renewal: Timer | undefined;
   #patienceMs = CONNECT_TIMEOUT_MS.first;
 
-  constructor(address: string, credentials: ChannelCredentials, options: ChannelOptions, clock: Clock) {
-    this.#open = () => new Channel(address, credentials, { ...CHANNEL_DEFAULTS, ...options });
+  constructor(address: string, security: ClientSecurity, clock: Clock, options: ChannelOptions = {}) {
+    this.#security = security;
+    this.#open = () => {
+      this.#madeWith = security.credentials();
+      return new Channel(address, this.#madeWith, { ...CHANNEL_DEFAULTS, ...security.channelOptions, ...options });
+    };
     this.#clock = clock;
     this.#channel = this.#open();
     this.#watch(this.#channel);
@@ -70,7 +81,9 @@ export class InstanceChannel implements ChannelInterface {
   connect(): void {
     // Never at once: this may be the answer to a change of state that grpc-js is in the middle of.
     process.nextTick(() => {
-      if (!this.#closed) this.#channel.getConnectivityState(true);
+      if (this.#closed) return;
+      if (this.#state === connectivityState.IDLE && this.#isOutdated) this.#replace("connecting");
+      else this.#channel.getConnectivityState(true);
     });
   }
 
@@ -125,7 +138,7 @@ export class InstanceChannel implements ChannelInterface {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#cancelPatience();
+    this.#cancelTimers();
     this.#channel.close();
     this.#status.set("idle");
   }
@@ -143,7 +156,7 @@ export class InstanceChannel implements ChannelInterface {
     if (state === connectivityState.READY) {
       this.#readyCount += 1;
       this.#receivedMs = this.#clock.nowMs();
-      this.#cancelPatience();
+      this.#cancelTimers();
       this.#patienceMs = CONNECT_TIMEOUT_MS.first;
       this.#status.set("ready");
     } else if (state === connectivityState.TRANSIENT_FAILURE) {
@@ -152,10 +165,23 @@ export class InstanceChannel implements ChannelInterface {
       // A peer that was failing stays so, for those who look, until it is ready.
       if (this.#status.current !== "failing") this.#status.set("connecting");
       this.#patience ??= this.#clock.after(this.#patienceMs, () => this.#giveUp());
+      if (this.#security.changes) this.#renewal ??= this.#lookForRenewal();
     } else {
-      this.#cancelPatience();
+      this.#cancelTimers();
       this.#status.set("idle");
     }
+  }
+
+  get #isOutdated(): boolean {
+    return this.#security.credentials() !== this.#madeWith;
+  }
+
+  /** Until it is ready: grpc-js tries again with the credentials that it was given, and they may be what fails. */
+  #lookForRenewal(): Timer {
+    return this.#clock.after(RENEWAL_EVERY_MS, () => {
+      if (this.#isOutdated) this.#replace("failing");
+      this.#renewal = this.#lookForRenewal();
+    });
   }
 
   #giveUp(): void {
@@ -173,6 +199,12 @@ export class InstanceChannel implements ChannelInterface {
     this.connect();
     this.#status.set(status);
     old.close();
+  }
+
+  #cancelTimers(): void {
+    this.#cancelPatience();
+    this.#renewal?.cancel();
+    this.#renewal = undefined;
   }
 
   #cancelPatience(): void {

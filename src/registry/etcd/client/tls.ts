@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { checkServerIdentity } from "node:tls";
 import { ChannelCredentials, type ChannelOptions, credentials } from "@grpc/grpc-js";
 import type { Logger } from "../../../logger.js";
-import { type PemSource, pemSource } from "./pem.js";
+import { type PemSource, pemSource } from "../../../pem.js";
 
 /** `ca` or `caFile` alone is enough for a server that asks for no client certificate. */
 export interface EtcdTlsOptions {
@@ -43,7 +43,7 @@ export function channelSecurity(tls: true | EtcdTlsOptions | undefined, logger: 
     return { version: 0, changes: false, refresh: () => {}, for: () => security };
   }
   const { serverName, ...pem } = tls === true ? {} : tls;
-  return secured(pemSource(pem, logger), serverName);
+  return secured(pemSource(pem, "etcd", logger), serverName);
 }
 
 function secured(pem: PemSource, serverName: string | undefined): Security {

@@ -27,6 +27,27 @@ function summary(view: Membership | undefined): string {
   return `${view.state} ${view.revision} ${hosts(view.instances)} + ${hosts(view.retained)}`;
 }
 
+it("tells each reason for being stale once, for the first is seldom the one that keeps it so", async () => {
+  const clock = virtualClock();
+  const logger = { warn: () => {}, info: () => {} };
+  const view = new PublishedView(
+    { clock, logger, layout: goKitLayout(), massDeletion: massDeletionRule(false) },
+    "book",
+  );
+  view.replaced([entry("a")], { revision: 10n, epoch: 0, clusterId: 7n, raftTerm: 2n });
+  const reasons: (string | undefined)[] = [];
+  view.membership.subscribe((shown) => reasons.push(shown.state === "stale" ? shown.error.message : undefined));
+  view.silent(new Error("connection reset"));
+  for (const reason of ["expired", "connection reset", "expired"]) {
+    await clock.advance(5_000);
+    view.hindered(new Error(reason));
+  }
+  await clock.advance(5_000);
+  expect(reasons).toEqual([undefined, "connection reset", "expired"]);
+  view.heard();
+  expect(reasons.at(-1)).toBeUndefined();
+});
+
 describe("a view under the brake on mass deletion", () => {
   let clock: ReturnType<typeof virtualClock>;
   let warnings: string[];

@@ -29,6 +29,14 @@ export interface ViewEnvironment {
   readonly massDeletion: MassDeletionRule;
 }
 
+interface Staleness {
+  readonly error: Error;
+  readonly sinceEpochMs: number;
+  readonly sinceMs: number;
+  /** Those that were told so far; absent where the first is the one that counts. */
+  readonly reasons?: Set<string>;
+}
+
 export class PublishedView implements WatchObserver {
   readonly #environment: ViewEnvironment;
   readonly #service: string;
@@ -37,7 +45,7 @@ export class PublishedView implements WatchObserver {
   readonly #membership: Cell<Membership> = cell<Membership>({ state: "pending" });
   /** Absent until the first list. */
   #position: { readonly revision: bigint; readonly epoch: number } | undefined;
-  #stale: { readonly error: Error; readonly sinceEpochMs: number; readonly sinceMs: number } | undefined;
+  #stale: Staleness | undefined;
   /** What stands in the way of the first list. */
   #obstacle: Error | undefined;
   #skippedBefore = 0;
@@ -109,12 +117,19 @@ export class PublishedView implements WatchObserver {
   hindered(error: Error): void {
     this.#obstacle = error;
     if (!this.#position) this.#publishSoon();
+    // A member that closed its connections made it stale; an expired certificate may be what keeps it so. Each reason is told
+    // once, for members that fail in turn give theirs for as long as it lasts.
+    if (!this.#stale?.reasons || this.#stale.reasons.has(error.message)) return;
+    this.#stale.reasons.add(error.message);
+    this.#stale = { ...this.#stale, error };
+    this.#publishSoon();
   }
 
   silent(error: Error): void {
     if (this.#stale) return;
     const { clock } = this.#environment;
-    this.#stale = { error, sinceEpochMs: clock.epochMs(), sinceMs: clock.nowMs() };
+    const reasons = new Set([error.message]);
+    this.#stale = { error, sinceEpochMs: clock.epochMs(), sinceMs: clock.nowMs(), reasons };
     this.#retained.suspend();
     this.#warn(
       this.#position

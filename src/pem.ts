@@ -8,18 +8,21 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext, type SecureContext } from "node:tls";
-import { RollcallError, toError } from "../../../errors.js";
-import type { Logger } from "../../../logger.js";
+import { RollcallError, toError } from "./errors.js";
+import type { Logger } from "./logger.js";
 
 const PARTS = ["ca", "cert", "key"] as const;
 type Part = (typeof PARTS)[number];
 
-export type PemOptions = { readonly [P in Part]?: string | Buffer } & { readonly [P in `${Part}File`]?: string };
+export type PemOptions = { readonly [P in Part]?: string | Uint8Array } & { readonly [P in `${Part}File`]?: string };
+
+export type Pem = { readonly [P in Part]?: string };
 
 export interface PemSource {
-  /** Made of what could last be used. */
+  /** What could last be used. */
+  readonly pem: Pem;
   readonly context: SecureContext;
-  /** Goes up whenever `context` is another one. */
+  /** Goes up whenever they are others. */
   readonly version: number;
   /** Whether there are files, which may change. */
   readonly changes: boolean;
@@ -27,8 +30,8 @@ export interface PemSource {
   refresh(): void;
 }
 
-/** Throws `INVALID_ARGUMENT` where not even the first reading can be used. */
-export function pemSource(options: PemOptions, logger: Logger): PemSource {
+/** `whose` says in warnings what they are for. Throws `INVALID_ARGUMENT` where not even the first reading can be used. */
+export function pemSource(options: PemOptions, whose: string, logger: Logger): PemSource {
   checkChoice(options);
   let pem = read(options);
   let context = usable(pem, options);
@@ -42,14 +45,16 @@ export function pemSource(options: PemOptions, logger: Logger): PemSource {
         context = usable(now, options);
         pem = now;
         version += 1;
-        logger.info("the certificates for etcd have changed; new connections use them");
+        logger.info(`the certificates for ${whose} have changed; new connections use them`);
       }
-      if (complaint) logger.warn("the certificates for etcd can be used again");
+      if (complaint) logger.warn(`the certificates for ${whose} can be used again`);
       complaint = undefined;
     } catch (error) {
       const { message } = toError(error);
       if (complaint !== message) {
-        logger.warn(`the certificates for etcd were changed and cannot be used: ${message}; the old ones stay in use`);
+        logger.warn(
+          `the certificates for ${whose} were changed and cannot be used: ${message}; the old ones stay in use`,
+        );
       }
       complaint = message;
     }
@@ -57,6 +62,9 @@ export function pemSource(options: PemOptions, logger: Logger): PemSource {
 
   return {
     changes: PARTS.some((part) => options[`${part}File`] !== undefined),
+    get pem() {
+      return pem;
+    },
     get context() {
       return context;
     },
@@ -66,8 +74,6 @@ export function pemSource(options: PemOptions, logger: Logger): PemSource {
     refresh,
   };
 }
-
-type Pem = { readonly [P in Part]?: string };
 
 function checkChoice(options: PemOptions): void {
   const isGiven = (part: Part) => options[part] !== undefined || options[`${part}File`] !== undefined;
@@ -86,7 +92,7 @@ function read(options: PemOptions): Pem {
     const text = options[part];
     const file = options[`${part}File`];
     if (file !== undefined) pem[part] = contentOf(part, file);
-    else if (text !== undefined) pem[part] = text.toString();
+    else if (text !== undefined) pem[part] = Buffer.from(text).toString();
   }
   return pem;
 }

@@ -1,7 +1,8 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Authority, type Certificate, createAuthority } from "../../../../test/support/certificates.js";
+import { type Authority, type Certificate, createAuthority } from "../test/support/certificates.js";
+import { silentLogger } from "./logger.js";
 import { type PemOptions, pemSource } from "./pem.js";
 
 let authority: Authority;
@@ -28,7 +29,7 @@ async function written(name: string) {
     warn: (message: string) => void said.push(`warn: ${message}`),
     info: (message: string) => void said.push(`info: ${message}`),
   };
-  return { source: pemSource({ caFile, certFile, keyFile }, logger), caFile, certFile, keyFile, write, said };
+  return { source: pemSource({ caFile, certFile, keyFile }, "etcd", logger), caFile, certFile, keyFile, write, said };
 }
 
 it("takes up what was written, and nothing when it says the same", async () => {
@@ -79,12 +80,12 @@ it.each<[PemOptions, RegExp]>([
   [{ caFile: "package.json" }, /`tls\.caFile` \(package\.json\) is not PEM/],
   [{ ca: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" }, /a certificate that cannot be read/],
 ])("refuses %j at the start", (options, complaint) => {
-  expect(() => pemSource(options, { warn: () => {}, info: () => {} })).toThrow(complaint);
+  expect(() => pemSource(options, "etcd", silentLogger)).toThrow(complaint);
 });
 
 it("takes the text of one part and the files of others", async () => {
   const { certFile, keyFile } = old;
-  const source = pemSource({ ca: Buffer.from(authority.ca), certFile, keyFile }, { warn: () => {}, info: () => {} });
+  const source = pemSource({ ca: Buffer.from(authority.ca), certFile, keyFile }, "etcd", silentLogger);
   expect(source).toMatchObject({ version: 0, changes: true });
-  expect(pemSource({ ca: authority.ca }, { warn: () => {}, info: () => {} }).changes).toBe(false);
+  expect(pemSource({ ca: authority.ca }, "etcd", silentLogger).changes).toBe(false);
 });
