@@ -40,8 +40,10 @@ const reason = fc.constantFrom(
 const rebuild = fc.constantFrom<Rebuild>(
   "empty, another id",
   "empty, the same id and a lower term",
+  "empty, the same id and term",
   "from a snapshot, another id",
   "from a snapshot, the same id and a lower term",
+  "from a snapshot, the same id and term",
 );
 
 const fate: fc.Arbitrary<Fate> = fc.oneof(

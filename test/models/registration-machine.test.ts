@@ -13,7 +13,7 @@ import {
 } from "../../src/registry/etcd/registration/registration-machine.js";
 import { hold, timeout } from "./property.js";
 
-const RUNS = 1_500;
+const RUNS = 1_000;
 // Another owner goes, a lease, a claim, and a pause before each: what the longest way back takes.
 const STEPS_TO_REGISTERED = 8;
 

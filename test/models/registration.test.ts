@@ -13,7 +13,7 @@ import { Registrant, TTL_MS } from "./registrant.js";
 import { Watched } from "./watched.js";
 import { World } from "./world.js";
 
-const RUNS = 300;
+const RUNS = 240;
 const STEPS = 40;
 const ADDRESS = "10.0.0.1:1";
 /** What a deleted, revoked or stripped key takes to be back. */
@@ -202,7 +202,7 @@ describe("a registration, whatever happens to the cluster, the way there and its
         expect(registrant.leases).toEqual([]);
         expect(scene.violations).toEqual([]);
       }),
-      RUNS,
+      RUNS / 2,
     );
   });
 });

@@ -5,7 +5,7 @@
 import type { Instance, Membership } from "../../src/instance.js";
 import { byId } from "../../src/instance.js";
 import type { Layout } from "../../src/registry/layouts/layout.js";
-import type { Contents, History } from "./etcd/history.js";
+import type { Contents, History, Stored } from "./etcd/history.js";
 
 export class ViewOracle {
   readonly #histories: readonly History[];
@@ -32,9 +32,10 @@ export class ViewOracle {
     const isSameEpoch = epoch === this.#epoch;
     if (isSameEpoch && revision < this.#revision) return `revision ${revision} after ${this.#revision}`;
     const earliest = Math.min(...this.#lives);
+    const all = this.#histories.map((_, life) => life);
     const possible = isSameEpoch
-      ? this.#lives
-      : this.#histories.map((_, life) => life).filter((life) => this.#epoch < 0 || life > earliest);
+      ? all.filter((life) => this.#lives.some((known) => known === life || this.#goesOn(known, life)))
+      : all.filter((life) => this.#epoch < 0 || life > earliest);
     const lives = possible.filter((life) => same(instances, this.#instancesAt(life, revision)));
     if (lives.length === 0) {
       const seen = instances.map(({ id }) => id).join(", ");
@@ -57,20 +58,42 @@ export class ViewOracle {
     return view.state === "live" && history !== undefined && same(view.instances, this.#instancesOf(history.now));
   }
 
+  /** Whether nobody who saw the one life up to the last view could tell it from the other: a snapshot that lost nothing. */
+  #goesOn(known: number, life: number): boolean {
+    const contents = life > known ? this.#histories[life]?.at(this.#revision) : undefined;
+    const before = this.#histories[known]?.at(this.#revision);
+    return (
+      contents !== undefined && before !== undefined && sameContents(this.#watched(before), this.#watched(contents))
+    );
+  }
+
+  #watched(contents: Contents): readonly (readonly [string, Stored])[] {
+    return [...contents].filter(([key]) => key.startsWith(this.#prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
   #instancesAt(life: number, revision: bigint): readonly Instance[] | undefined {
     const contents = this.#histories[life]?.at(revision);
     return contents && this.#instancesOf(contents);
   }
 
   #instancesOf(contents: Contents): readonly Instance[] {
-    return [...contents]
-      .filter(([key]) => key.startsWith(this.#prefix))
+    return this.#watched(contents)
       .flatMap(([key, { value }]) => {
         const decoded = this.#layout.decode(key, value);
         return "skip" in decoded ? [] : decoded;
       })
       .sort(byId);
   }
+}
+
+function sameContents(a: readonly (readonly [string, Stored])[], b: readonly (readonly [string, Stored])[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(([key, { lease, value }], index) => {
+      const [otherKey, other] = b[index] ?? [];
+      return key === otherKey && lease === other?.lease && Buffer.compare(value, other.value) === 0;
+    })
+  );
 }
 
 function same(seen: readonly Instance[], truth: readonly Instance[] | undefined): boolean {

@@ -13,7 +13,7 @@ import {
 } from "../../src/registry/etcd/watch/watch-machine.js";
 import { hold, timeout } from "./property.js";
 
-const RUNS = 1_500;
+const RUNS = 1_000;
 // Confirm, list, open, created: what the longest way back takes, with a retry before each.
 const STEPS_TO_LIVE = 8;
 

@@ -98,7 +98,7 @@ class Scene {
 
   async #perform(step: Step): Promise<void> {
     const { world } = this;
-    if (step.do === "put") world.put(step.key, step.value);
+    if (step.do === "put") world.putLeased(step.key, step.value);
     else if (step.do === "put elsewhere") world.put("/services/bookstore/10.0.0.1:1", "10.0.0.1:1");
     else if (step.do === "delete") world.delete(...step.keys);
     else await world.perform(step);

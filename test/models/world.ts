@@ -10,6 +10,7 @@ import { ModelCluster } from "./etcd/cluster.js";
 import type { Fault } from "./faults.js";
 
 export const PREFIX = "/services/book/";
+const FOR_EVER_S = 1_000_000n;
 const OPERATOR = { name: "operator", note: "" };
 
 export class World {
@@ -118,6 +119,13 @@ export class World {
   /** As `etcdctl put`, while there is somebody to take it. */
   put(key: string, value: string, lease = 0n): void {
     this.#asOperator(KV.method.put, { key: bytes(key), value: bytes(value), lease });
+  }
+
+  /** As a registrar that lives for ever. */
+  putLeased(key: string, value: string): void {
+    const lease = this.cluster.newLeaseId();
+    this.grant(lease, FOR_EVER_S);
+    this.put(key, value, lease);
   }
 
   /** Keeps the key's lease. */

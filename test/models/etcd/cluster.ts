@@ -28,8 +28,7 @@ import { type LogEntry, ModelMember } from "./member.js";
 
 /** After which a member without a leader ends its streams, as three of etcd's election timeouts. */
 const NO_LEADER_MS = 3_000;
-// Each rebuilt cluster with the old id has a lower raft term: without that, a rebuilt cluster that overtakes what was seen
-// of the old one before it is heard of cannot be told apart from it (see position.ts).
+// High enough for every rebuilt cluster that is to have a lower one.
 const FIRST_TERM = 10_000n;
 const TERMS_PER_LIFE = 100n;
 
@@ -51,8 +50,10 @@ export interface Deed {
 export type Rebuild =
   | "empty, another id"
   | "empty, the same id and a lower term"
+  | "empty, the same id and term"
   | "from a snapshot, another id"
-  | "from a snapshot, the same id and a lower term";
+  | "from a snapshot, the same id and a lower term"
+  | "from a snapshot, the same id and term";
 
 export class ModelCluster {
   readonly clock: Clock;
@@ -198,7 +199,7 @@ export class ModelCluster {
     this.#leaderless?.cancel();
     this.#leaderless = undefined;
     this.#state.leases.close();
-    this.#term = FIRST_TERM - BigInt(this.histories.length) * TERMS_PER_LIFE;
+    if (!how.endsWith("and term")) this.#term = FIRST_TERM - BigInt(this.histories.length) * TERMS_PER_LIFE;
     if (how.endsWith("another id")) this.#clusterId += 1n;
     for (const member of this.members) {
       member.stop();
