@@ -119,6 +119,36 @@ describe("what a server may have seen", () => {
     server.close();
   });
 
+  test.each(["Stream refused by server", "No connection established. Last error: connect ECONNREFUSED"])(
+    "of a call to a server that drains, and passes on what happened to a call of its own (%s): everything",
+    async (details) => {
+      const server = createServer().listen(0, "127.0.0.1");
+      await once(server, "listening");
+      let isFirst = true;
+      server.on("stream", (stream) => {
+        stream.on("error", () => {});
+        const header = { "content-type": "application/grpc" };
+        if (isFirst) stream.respond({ ...header, "grpc-status": status.NOT_FOUND }, { endStream: true });
+        else {
+          const trailer = { "grpc-status": status.UNAVAILABLE, "grpc-message": encodeURI(details) };
+          stream.on("wantTrailers", () => stream.sendTrailers(trailer));
+          stream.respond(header, { waitForTrailers: true });
+          stream.session?.goaway(constants.NGHTTP2_NO_ERROR, stream.id);
+          setTimeout(() => stream.end(), 100);
+        }
+        isFirst = false;
+      });
+      const { port } = server.address() as AddressInfo;
+      const connection = connectTo(`127.0.0.1:${port}`);
+      await failureOf(connection.client.say({ text: "hello" }));
+      const error = await failureOf(connection.client.say({ text: "hello" }));
+      expect(error).toMatchObject({ details });
+      expect(outcomeOf(error)).toMatchObject({ reached: "maybe-seen", code: "UNAVAILABLE" });
+      await connection[Symbol.asyncDispose]?.();
+      server.close();
+    },
+  );
+
   test("of a call that it refused while its connection lives on: everything", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");

@@ -11,12 +11,14 @@ import { testify } from "./outcome-of.js";
 const MAYBE_OUR_OWN: ReadonlySet<status> = new Set([status.CANCELLED, status.DEADLINE_EXCEEDED, status.UNAVAILABLE]);
 
 /**
- * What grpc-js says of a call that crossed a GOAWAY on the wire: HTTP/2 promises that the server did not act on it. grpc-js
- * then tries once more on the same channel by itself, and may find nobody listening any more.
+ * What grpc-js says of a call that crossed a GOAWAY on the wire, where HTTP/2 promises that the server did not act on it, and
+ * of one whose connection was gone before it could leave and was not to be had again.
  *
  * Nothing but the text tells this from a connection that broke, and a reworded text costs only what it gains: calls that may
  * not be repeated fail when they cross a GOAWAY. That grpc-js is the one who speaks, and not a server that passes on what
- * happened to a call of its own, is plain from the connection, which is gone, and the trailers, which are none.
+ * happened to a call of its own, is plain from the connection, which is gone, and the answer, of which nothing had come: no
+ * header, and no trailer. (A GOAWAY with the code REFUSED_STREAM would look the same for calls that the server did act on; the
+ * code is one of streams, and no server sends it so.)
  */
 const REFUSED = /^(Stream refused by server|No connection established)/;
 
@@ -24,6 +26,7 @@ const REFUSED = /^(Stream refused by server|No connection established)/;
 export class CallWitness {
   readonly #channel: InstanceChannel;
   readonly #start: CallStart;
+  #heard = false;
   #cancelled = false;
 
   constructor(channel: InstanceChannel) {
@@ -33,6 +36,7 @@ export class CallWitness {
 
   /** The server was heard. */
   received(): void {
+    this.#heard = true;
     this.#channel.received();
   }
 
@@ -51,8 +55,9 @@ export class CallWitness {
 
   #reached({ code, details, metadata }: StatusObject): Outcome["reached"] {
     if (!this.#channel.couldHaveSent(this.#start)) return "never-sent";
-    const byGoaway = code === status.UNAVAILABLE && REFUSED.test(details) && this.#channel.lostSince(this.#start);
-    return byGoaway && Object.keys(metadata.getMap()).length === 0 ? "refused" : "maybe-seen";
+    const isRefusal = code === status.UNAVAILABLE && REFUSED.test(details) && this.#channel.lostSince(this.#start);
+    const isGrpcJs = !this.#heard && Object.keys(metadata.getMap()).length === 0;
+    return isRefusal && isGrpcJs ? "refused" : "maybe-seen";
   }
 }
 

@@ -55,7 +55,6 @@ export class GrpcJsTransport implements GrpcTransport {
       const onEnd = (error: ServiceError | null, response?: O) => {
         running.ended();
         if (error !== null) return reject(running.explain(error));
-        running.received();
         resolve(response as O); // grpc-js gives one or the other
       };
       const metadata = mergeMetadata(this.#metadata, options.metadata);
@@ -71,7 +70,10 @@ export class GrpcJsTransport implements GrpcTransport {
           onEnd,
         ),
       );
-      if (options.onHeader) call.on("metadata", options.onHeader);
+      call.once("metadata", (header: Metadata) => {
+        running.received();
+        options.onHeader?.(header);
+      });
       if (options.onTrailer) call.on("status", ({ metadata }) => options.onTrailer?.(metadata));
       running.cancelWith(options, call);
     });
