@@ -82,6 +82,26 @@ describe("with authentication", () => {
     expect(first instanceof Error ? await keepAlive() : first).toMatchObject({ ID, TTL: 60n });
   });
 
+  it("says that it waits for the password, and not for etcd, and asks again where that takes too long", async () => {
+    let asked = 0;
+    const password = () => {
+      asked += 1;
+      return asked === 1 ? new Promise<string>(() => {}) : book.password;
+    };
+    await using client = quietClient([etcd.endpoint], { ...book, password, timeoutMs: 1_000 });
+    const read = () => client.unary(KV.method.range, { key: Buffer.from("/services/book/a") }, { timeoutMs: 500 });
+    await expect(read()).rejects.toMatchObject({
+      message: "no etcd member answered within 500 ms: the function given as `password` has not answered yet",
+    });
+    const isRead = () =>
+      read().then(
+        () => true,
+        () => false,
+      );
+    await expect.poll(isRead, { timeout: 10_000 }).toBe(true);
+    expect(asked).toBe(2);
+  });
+
   it("rejects with the remedy when the password is wrong, the permission is missing or no user is given", async () => {
     await using wrong = quietClient([etcd.endpoint], { ...book, password: "wrong" });
     await expect(get(wrong, "/services/book/a")).rejects.toMatchObject({

@@ -17,7 +17,7 @@ export interface EtcdClientOptions {
   readonly user?: string;
   /**
    * The password of `user`. A function is asked each time a token is needed, so that a password that was changed, in a mounted
-   * secret or a vault, is taken up without a restart.
+   * secret or a vault, is taken up without a restart; one that takes longer than `timeoutMs` is taken to have failed.
    */
   readonly password?: string | (() => string | Promise<string>);
   /** How long one connection may take to be made; default 3,000 ms. */
@@ -61,11 +61,12 @@ export function planClient(options: EtcdClientOptions): ClientPlan {
   const tls = options.tls ?? (secure || undefined);
   const clock = options.clock ?? systemClock;
   const logger = resolveLogger(options.logger);
+  const timeoutMs = duration("timeoutMs", options.timeoutMs ?? DEFAULTS.timeoutMs);
   return {
     targets,
     connection: { security: channelSecurity(tls, logger), dialTimeoutMs, keepAliveMs, clock },
-    login: login(options.user, options.password),
-    timeoutMs: duration("timeoutMs", options.timeoutMs ?? DEFAULTS.timeoutMs),
+    login: login(options.user, options.password, { clock, timeoutMs }),
+    timeoutMs,
     clock,
     random: options.random ?? systemRandom,
     logger,

@@ -99,6 +99,7 @@ class Client implements EtcdClient {
   readonly #cluster: Cluster;
   readonly #tokens: Tokens;
   readonly #streams = new Set<{ end(error: Error): void }>();
+  #awaitsPassword = false;
 
   constructor(plan: ClientPlan) {
     const { login, clock, random } = plan;
@@ -153,9 +154,12 @@ class Client implements EtcdClient {
   }
 
   /** Calls with the token, and again with a new one when etcd refused it: it refuses before it does anything. */
-  async #authenticated<T>({ signal }: Effort, call: (token: Token) => Promise<T>): Promise<T> {
+  async #authenticated<T>({ signal, faults }: Effort, call: (token: Token) => Promise<T>): Promise<T> {
     for (let renewals = 0; ; renewals += 1) {
-      const token = await abortable(this.#tokens.current(), signal);
+      const current = this.#tokens.current();
+      if (this.#awaitsPassword) faults.set("password", "the function given as `password` has not answered yet");
+      const token = await abortable(current, signal);
+      faults.delete("password");
       try {
         return await call(token);
       } catch (error) {
@@ -167,7 +171,11 @@ class Client implements EtcdClient {
 
   async #authenticate(login: Login): Promise<string> {
     const method = Auth.method.authenticate;
-    const bytes = encode(method.input, { name: login.user, password: await login.password() });
+    this.#awaitsPassword = true;
+    const password = await login.password().finally(() => {
+      this.#awaitsPassword = false;
+    });
+    const bytes = encode(method.input, { name: login.user, password });
     const wire: WireRequest = { path: pathOf(method), bytes, metadata: tokenMetadata(undefined) };
     const reply = await this.#cluster.effort({}, (effort) => this.#cluster.send(wire, effort));
     return decode(method.output, reply).token;

@@ -22,7 +22,7 @@ export interface EffortOptions {
 export interface Effort extends Pick<EffortOptions, "onSilence"> {
   /** Aborts with an `EtcdError` when time is up, the caller cancels or the client closes. */
   readonly signal: AbortSignal;
-  /** The last fault of each member, for the error of an operation that ran out of time. */
+  /** The last fault of each member, and whatever else it waits for, for the error of an operation that ran out of time. */
   readonly faults: Map<string, string>;
   /** What one member may take of the time before another is tried beside it. */
   readonly shareMs: number;
