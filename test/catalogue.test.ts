@@ -11,7 +11,11 @@ const page = readFileSync(join(root, "docs/reference/failure-modes.md"), "utf8")
 /** Of each row of the page: the files that its last cell links to. */
 const named = new Map(
   [...page.matchAll(/^\| (\d+) \|(.*)\|$/gm)].map(([, row = "", cells = ""]) => {
-    const links = cells.split("|").at(-1)?.matchAll(/\]\(\.\.\/\.\.\/([\w./-]+)\)/g) ?? [];
+    const links =
+      cells
+        .split("|")
+        .at(-1)
+        ?.matchAll(/\]\(\.\.\/\.\.\/([\w./-]+)\)/g) ?? [];
     return [Number(row), [...links].map(([, file = ""]) => file).sort()] as const;
   }),
 );
