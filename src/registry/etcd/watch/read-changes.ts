@@ -104,7 +104,7 @@ class Wire {
     }
   }
 
-  /** Exact as far as a lease goes, which is 2^63. */
+  /** Exact as far as a lease goes: 64 bits with a sign, for whoever takes a lease may choose its id. */
   wideVarint(): bigint {
     let low = 0;
     let high = 0;
@@ -112,7 +112,7 @@ class Wire {
       const byte = this.bytes[this.at++] ?? 0;
       if (shift < 28) low += (byte & 127) * 2 ** shift;
       else high += (byte & 127) * 2 ** (shift - 28);
-      if (byte < 128) return high === 0 ? BigInt(low) : BigInt(high) * 268_435_456n + BigInt(low);
+      if (byte < 128) return high === 0 ? BigInt(low) : BigInt.asIntN(64, BigInt(high) * 268_435_456n + BigInt(low));
     }
   }
 
