@@ -39,7 +39,7 @@ export function etcdInstancers(options: EtcdInstancersOptions): EtcdInstancers {
   const environment = {
     ...options,
     progress: progressTrust(options.client),
-    cluster: clusterRevision(options.client, options.clock),
+    cluster: clusterRevision(options.client, options.clock, options.random),
   };
   const watches = new Map<string, SharedWatch>();
   let closed = false;

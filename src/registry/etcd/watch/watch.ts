@@ -26,11 +26,9 @@ const STALE_AFTER_MS = 2_000;
 const CREATED_WITHIN_MS = 5_000;
 // A watch that lived less has proved nothing: a proxy that accepts and cuts must not be met with a hot loop.
 const SETTLED_AFTER_MS = 5_000;
-// How long a stream may be deaf unnoticed, at most; with `REPORT_WITHIN_MS` and a list, what it kept from us is known within
-// 8 s. 1,000 processes ask for a revision 250 times a second then, a few percent of what one etcd answers.
-const CHECK_EVERY_MS = 5_000;
-// Where a check may cost a read of the whole prefix (1 ms for 1,000 keys): as much work for etcd as one list in 30 s.
-const CHECK_RARELY_MS = 30_000;
+// Where a check may cost a read of the whole prefix (1 ms for 1,000 keys): with the time to the next check of the registry, as
+// much work for etcd as one list in 30 s.
+const CHECK_RARELY_MS = 25_000;
 // A member that is well reports at once, and an event is on its way no longer; a busy machine is slower.
 const REPORT_WITHIN_MS = 1_500;
 // A timer this late says that our own process stood still: what etcd said meanwhile has not been read yet.
@@ -171,10 +169,10 @@ export class PrefixWatch {
         this.#after("unproven", REPORT_WITHIN_MS);
         break;
       case "check-later":
-        this.#after("check-due", spread(CHECK_EVERY_MS, random));
+        this.#after("check-due", cluster.untilCheckMs());
         break;
       case "check-rarely":
-        this.#after("check-due", spread(CHECK_RARELY_MS, random));
+        this.#after("check-due", cluster.untilCheckMs(spread(CHECK_RARELY_MS, random)));
         break;
       case "heard":
         this.#lastError = undefined;
@@ -277,7 +275,7 @@ export class PrefixWatch {
   }
 }
 
-/** In the second half of `intervalMs`, so that a thousand watches opened together do not ask together. */
+/** In the second half of `intervalMs`, so that watches opened together do not read their prefixes together. */
 function spread(intervalMs: number, random: Random): number {
   return intervalMs * (0.5 + random() / 2);
 }
