@@ -12,6 +12,7 @@ export const connectionOptions = {
   cert: one("file", "PEM of the client's certificate, with --key", asText),
   key: one("file", "PEM of the client's key, with --cert", asText),
   user: one("name:password", "where etcd runs with authentication", asText),
+  "password-file": one("file", "the password of --user name, read again when etcd asks for it", asText),
 };
 
 export const prefixOption = one("path", "what stands before the service in every key", asPrefix, {
@@ -24,13 +25,14 @@ export interface ConnectionValues {
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
   readonly user?: string | undefined;
+  readonly "password-file"?: string | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Throws a `UsageError` for what cannot be used, and names the variable where that is where it came from. */
 export function connectionOf(values: ConnectionValues, environment: Environment = process.env): EtcdClientOptions {
-  const given = (name: keyof ConnectionValues): Given | undefined => {
+  const given = (name: Exclude<keyof ConnectionValues, "password-file">): Given | undefined => {
     const variable = `ETCDCTL_${name.toUpperCase()}`;
     const text = values[name] ?? (environment[variable] || undefined);
     return text === undefined ? undefined : { text, from: values[name] === undefined ? variable : `--${name}` };
@@ -40,7 +42,7 @@ export function connectionOf(values: ConnectionValues, environment: Environment 
   return {
     endpoints: endpoints ? endpointsOf(endpoints) : ["127.0.0.1:2379"],
     ...(tls && { tls }),
-    ...loginOf(given("user")),
+    ...loginOf(given("user"), values["password-file"]),
   };
 }
 
@@ -71,22 +73,39 @@ function tlsOf(cacert: Given | undefined, cert: Given | undefined, key: Given | 
 
 /** The file itself is the registry's to read, again and again; a mistake is told here, in the words of the command line. */
 function pemFile({ text: file, from }: Given): string {
-  let content: string;
-  try {
-    content = readFileSync(file, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException; // reading a file fails with nothing else
-    throw new UsageError(`${from}: cannot read ${file} (${code}): give a PEM file`);
-  }
+  const content = readable(file, from, "a PEM file");
   if (!content.includes("-----BEGIN ")) throw new UsageError(`${from}: ${file} is no PEM file`);
   return file;
 }
 
-function loginOf(user: Given | undefined): Pick<EtcdClientOptions, "user" | "password"> {
+function readable(file: string, from: string, what: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException; // reading a file fails with nothing else
+    throw new UsageError(`${from}: cannot read ${file} (${code}): give ${what}`);
+  }
+}
+
+function loginOf(
+  user: Given | undefined,
+  passwordFile: string | undefined,
+): Pick<EtcdClientOptions, "user" | "password"> {
+  const colon = user?.text.indexOf(":") ?? -1;
+  if (passwordFile !== undefined) {
+    if (!user) throw new UsageError("--password-file is given without --user: give both or neither");
+    if (colon >= 0) throw new UsageError(`${user.from} has a password already: give it without, or no --password-file`);
+    readable(passwordFile, "--password-file", "a file that holds the password");
+    return { user: user.text, password: () => withoutNewline(readFileSync(passwordFile, "utf8")) };
+  }
   if (!user) return {};
-  const colon = user.text.indexOf(":");
-  if (colon < 1) throw new UsageError(`${user.from} has no password: write name:password`);
+  if (colon < 1) throw new UsageError(`${user.from} has no password: write name:password, or give --password-file`);
   return { user: user.text.slice(0, colon), password: user.text.slice(colon + 1) };
+}
+
+/** Editors and `echo` end a file with one. */
+function withoutNewline(text: string): string {
+  return text.replace(/\r?\n$/, "");
 }
 
 function asPrefix(text: string): string {
