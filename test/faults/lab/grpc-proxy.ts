@@ -13,14 +13,19 @@ export interface GrpcProxy extends AsyncDisposable {
   start(): Promise<void>;
 }
 
-export async function startGrpcProxy(members: readonly string[], version?: "3.4" | "3.5"): Promise<GrpcProxy> {
+/** `flags` are more of its own, e.g. `["--dial-keepalive-time=5s"]`. */
+export async function startGrpcProxy(
+  members: readonly string[],
+  version?: "3.4" | "3.5",
+  flags: readonly string[] = [],
+): Promise<GrpcProxy> {
   const { etcd } = await etcdBinaries(version);
   const [port] = await freePorts(1);
   const endpoint = `127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
 
   const start = async () => {
-    const args = ["grpc-proxy", "start", "--endpoints", members.join(","), "--listen-addr", endpoint];
+    const args = ["grpc-proxy", "start", "--endpoints", members.join(","), "--listen-addr", endpoint, ...flags];
     const started = spawn(etcd, args, { stdio: "ignore", env: { PATH: process.env.PATH } });
     child = started;
     if (started.pid !== undefined) started.once("exit", killAfterDeath(started.pid));

@@ -395,9 +395,25 @@ describe("an etcd instancer", () => {
     await clock.advance(5_100);
     expect(silent.ended).toMatchObject({ failed: expect.stringContaining("did not answer") });
     expect(summary(instancer.current)).toBe("stale 10/0 a");
-    await confirmed(10n);
+    await answerList(10n, ["a"]);
     created(client.nextStream(Watch.method.watch), 10n);
     expect(summary(instancer.current)).toBe("live 10/0 a");
+  });
+
+  it("renews a view by lists, and calls it stale once, while reads are answered and no watch is", async () => {
+    const instancer = instancers.open("book");
+    const views: Membership[] = [];
+    instancer.subscribe((view) => views.push(view));
+    for (const [index, hosts] of [["a"], ["a", "b"], ["b"]].entries()) {
+      await answerList(BigInt(10 + index), hosts);
+      client.nextStream(Watch.method.watch);
+      await clock.advance(10_000);
+    }
+    expect(views.map(summary)).toEqual(["pending", "live 10/0 a", "stale 10/0 a", "stale 11/0 a,b", "stale 12/0 b"]);
+    expect(warnings).toHaveLength(1);
+    await answerList(12n, ["b"]);
+    created(client.nextStream(Watch.method.watch), 12n);
+    expect(summary(views.at(-1))).toBe("live 12/0 b");
   });
 
   it("leaves out a value that cannot be read, says which, and harms no other", async () => {

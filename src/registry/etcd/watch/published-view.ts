@@ -45,6 +45,7 @@ export class PublishedView implements WatchObserver {
   readonly #membership: Cell<Membership> = cell<Membership>({ state: "pending" });
   /** Absent until the first list. */
   #position: { readonly revision: bigint; readonly epoch: number } | undefined;
+  #listed = false;
   #stale: Staleness | undefined;
   /** What stands in the way of the first list. */
   #obstacle: Error | undefined;
@@ -84,7 +85,10 @@ export class PublishedView implements WatchObserver {
     this.#table.replace(entries, epoch);
     this.#position = { revision, epoch };
     this.#tellSkipped();
-    this.heard();
+    // A later list renews a stale view, and does not end that: for this somebody has to watch.
+    if (this.#listed) this.#publishSoon();
+    else this.heard();
+    this.#listed = true;
   }
 
   /** Shows as stale, until the first list, what was true at `sinceEpochMs`: etcd cannot be heard, and a disk remembers it. */

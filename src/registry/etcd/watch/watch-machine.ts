@@ -70,6 +70,7 @@
  *   rebuilt. Confirm, and then another member; after a pause, since one address may stand for all of them.
  * - `nameless`: the answer says nothing of its store, and so proves nothing: the check for an open stream comes at once.
  * - `compacted` lists again, and the view changes by the difference only.
+ * - `overdue`: reads may be answered where watches are not, so each try begins with a list: the view is renewed, though stale.
  * - `unheard` starts the time after which the view is called stale, `heard` ends it; neither touches what is known.
  * - An open stream proves nothing (docs/decisions/0013). So the cluster's revision is read again and again, and one that is
  *   `ahead` of ours is owed by the stream, in events or a progress report. What is not told in time is compared: whether the
@@ -77,7 +78,6 @@
  *   from us. If not, we are as far as that revision. A comparison reads the whole prefix, so it is made rarely where nothing
  *   else can prove a stream fresh: where it has given no report so far (an old etcd, a proxy in between).
  */
-
 import { type Change, continues, epochAfter, namesItsStore, type Position } from "./position.js";
 import type {
   Confirming,
@@ -151,7 +151,7 @@ function whileOpening(state: Opening, event: WatchEvent): WatchStep {
       }
       return fresh(watching({ ...state, reports: false }, { raftTerm: event.header.raftTerm }));
     case "overdue":
-      return waitFor(placed("confirming", state), { kind: "fail-stream", reason: "it did not answer the request" });
+      return waitFor(placed("listing", state), { kind: "fail-stream", reason: "it did not answer the request" });
     case "compacted":
       return waitFor(placed("listing", state), { kind: "end-stream" });
     case "refused":

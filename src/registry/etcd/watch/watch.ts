@@ -48,7 +48,7 @@ export interface WatchObserver {
   heard(): void;
   /** Something keeps the registry from being heard; `silent` follows if that lasts. */
   hindered(error: Error): void;
-  /** The registry has not been heard for a while. Told again only after it was heard, or after a list. */
+  /** The registry has not been heard for a while. */
   silent(error: Error): void;
 }
 
