@@ -72,6 +72,9 @@ export function judge(view: KnownView, life: Life, lives: readonly Life[]): "exa
   return shown.length === truth.length && shown.every((line, index) => line === truth[index]) ? "exact" : "wrong";
 }
 
+/** The revision of a store that nobody has written to: one such is like another, so no client can tell that it was wiped. */
+const UNWRITTEN = 1n;
+
 /**
  * The life that each epoch of a client shows. A view does not say it, so it is the reading under which most views are exact;
  * a later epoch can only be of a later life, and no view is older than what it shows.
@@ -87,7 +90,7 @@ export function livesOfEpochs(client: ClientRecord, lives: readonly Life[]): Rea
     if (!views) return found;
     for (let index = fromLife; index < lives.length; index += 1) {
       const life = lives[index] as Life; // below the length
-      if (views.some(({ atMs }) => atMs < life.sinceMs)) break;
+      if (views.some(({ atMs, revision }) => atMs < life.sinceMs && revision > UNWRITTEN)) break;
       const own = views.reduce((sum, view) => sum + SCORES[judge(view, life, lives)], 1);
       const further = best(fromEpoch + 1, index + 1);
       if (own + further.score > found.score) found = { score: own + further.score, lives: [life, ...further.lives] };

@@ -105,6 +105,13 @@ describe("the checks of a run", () => {
       expect(violated({ clients: [client(first, live(3, [a, b], { epoch: 1 }))] })).toEqual(["exactness"]);
     });
 
+    it("takes a store that was wiped before anything was written for the same store", () => {
+      const rebuilt = wiped(event(2, "10.0.0.1", "a.1", 8), event(3, "10.0.0.2", "b.1", 9));
+      const lives = [{ sinceMs: 0, events: [] }, rebuilt];
+      expect(violated({ lives, clients: [client(live(1, []), live(2, [a]), live(3, [a, b]))] })).toEqual([]);
+      expect(violated({ lives, clients: [client(live(1, []), live(2, [b]), live(3, [a, b]))] })).toContain("exactness");
+    });
+
     it("says nothing of revisions that a wipe took from the auditor, and no phantom still does", () => {
       const rebuilt = [good.lives[0]!, wiped(event(2, "10.0.0.1", "a.1", 8), event(3, "10.0.0.2", "b.1", 9))];
       const after = live(3, [a, b], { epoch: 1 });
