@@ -1,6 +1,6 @@
 /** Endpoints as a strategy sees them, each with its meter. A meter belongs to the address, whatever becomes of the endpoint. */
 import type { Clock } from "../clock.js";
-import type { Availability, Endpoint } from "../endpoints/endpoint.js";
+import { type Availability, byPlace, type Endpoint } from "../endpoints/endpoint.js";
 import type { Live } from "../live.js";
 import type { Meter, Metric, Peers } from "./meter.js";
 import type { Candidate } from "./strategy.js";
@@ -28,11 +28,27 @@ export class Candidates<C> {
     this.#availability = availability;
   }
 
+  /** Who stayed keeps its candidate. Both sets have one order, so that one walk along them tells who did. */
   replace(endpoints: readonly Endpoint<C>[]): readonly EndpointCandidate<C>[] {
-    this.#current = endpoints.map(
-      (endpoint) => new MeteredEndpoint(endpoint, this.#meterOf(endpoint.address), this.#availability),
-    );
-    this.#forget(new Set(endpoints.map((endpoint) => endpoint.address)));
+    const before = this.#current;
+    const left: string[] = [];
+    const came = new Set<string>();
+    let next = 0;
+    this.#current = endpoints.map((endpoint) => {
+      let known = before[next];
+      while (known !== undefined && known.endpoint !== endpoint && byPlace(known.endpoint, endpoint) <= 0) {
+        left.push(known.address);
+        known = before[++next];
+      }
+      if (known?.endpoint === endpoint) {
+        next += 1;
+        return known;
+      }
+      came.add(endpoint.address);
+      return new MeteredEndpoint(endpoint, this.#meterOf(endpoint.address), this.#availability);
+    });
+    for (const { address } of before.slice(next)) left.push(address);
+    this.#forget(left.filter((address) => !came.has(address)));
     return this.#current;
   }
 
@@ -43,21 +59,19 @@ export class Candidates<C> {
     const known = expired ? undefined : this.#meters.get(address);
     const meter = known ?? this.#metric(this.#peersOf(address), { clock: this.#clock });
     this.#meters.set(address, meter);
+    this.#gone.delete(address);
     return meter;
   }
 
-  #forget(present: ReadonlySet<string>): void {
+  /** `left` are gone from now on; what is known of those that are gone for long is let go. */
+  #forget(left: readonly string[]): void {
+    if (this.#metric === undefined) return;
     const nowMs = this.#clock.nowMs();
-    for (const address of this.#meters.keys()) {
-      const goneSinceMs = this.#gone.get(address);
-      if (present.has(address)) {
-        this.#gone.delete(address);
-      } else if (goneSinceMs === undefined) {
-        this.#gone.set(address, nowMs);
-      } else if (nowMs - goneSinceMs > KEEP_AFTER_REMOVAL_MS) {
-        this.#gone.delete(address);
-        this.#meters.delete(address);
-      }
+    for (const address of left) this.#gone.set(address, nowMs);
+    for (const [address, sinceMs] of this.#gone) {
+      if (nowMs - sinceMs <= KEEP_AFTER_REMOVAL_MS) continue;
+      this.#gone.delete(address);
+      this.#meters.delete(address);
     }
   }
 

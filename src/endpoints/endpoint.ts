@@ -1,5 +1,5 @@
 /** Step 2 of 4: one client per address. The types between an instance and something that can be called. */
-import type { Instance, Membership } from "../instance.js";
+import { byId, type Instance, type Membership } from "../instance.js";
 import type { Live } from "../live.js";
 import type { Outcome } from "../outcome.js";
 
@@ -50,6 +50,11 @@ export interface Endpoint<C> {
   end(outcome?: Outcome): void;
 }
 
+/** The order of every set of endpoints: the registered before the retained, and each of them by the id of its instance. */
+export function byPlace(a: Endpoint<unknown>, b: Endpoint<unknown>): number {
+  return a.retained === b.retained ? byId(a.instance, b.instance) : Number(a.retained) - Number(b.retained);
+}
+
 /** How many endpoints there are, and what they can do for a call now. */
 export interface Availability {
   readonly total: number;
@@ -61,7 +66,7 @@ export interface Availability {
 }
 
 /**
- * The endpoints of a service: one for each address that may get new calls, in the order of the membership. An endpoint is
+ * The endpoints of a service: one for each address that may get new calls, in the order of `byPlace`. An endpoint is
  * replaced by an equal one on the same connection when what its instance says of itself changes.
  *
  * Closing it lets calls in progress finish, then closes every connection; it does not close the instancer.

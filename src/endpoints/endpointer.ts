@@ -1,20 +1,29 @@
 /**
  * Turns who is present into what can be called (go-kit's Endpointer).
  *
- * A new view is compared with the old set by address: who stays keeps its connection and its calls, also when its metadata
- * changed; who comes gets a connection in the background; who goes finishes its calls first. Nobody waits for anybody.
+ * A new view is compared with the old one by address: who stays keeps its connection and its calls, also when its metadata
+ * changed; who comes gets a connection in the background; who goes finishes its calls first. Nobody waits for anybody, and
+ * those of whom nothing changed are not looked at.
  */
 import { type Clock, systemClock } from "../clock.js";
 import { checkDuration } from "../deadline-queue.js";
-import type { Instance, Membership } from "../instance.js";
-import { sameInstance } from "../instance.js";
+import { type Instance, type Membership, sameInstance } from "../instance.js";
 import { type Cell, cell, type Live } from "../live.js";
 import { type Logger, resolveLogger } from "../logger.js";
 import type { Outcome } from "../outcome.js";
 import { type Random, systemRandom } from "../random.js";
 import { AvailabilityTally, sameAvailability } from "./availability-tally.js";
-import type { Availability, Connect, Endpoint, Endpointer, EndpointState } from "./endpoint.js";
+import {
+  type Availability,
+  byPlace,
+  type Connect,
+  type Endpoint,
+  type Endpointer,
+  type EndpointState,
+} from "./endpoint.js";
 import { ManagedConnection, type ManagedConnectionEnvironment } from "./managed-connection.js";
+import { type Presence, Presences } from "./presences.js";
+import { withChanges } from "./sorted-list.js";
 
 export interface EndpointerOptions {
   /**
@@ -52,8 +61,10 @@ class LiveEndpointer<C> implements Endpointer<C> {
   readonly #connections = new Map<string, ManagedConnection<C>>();
   /** Addresses that the view retains and nobody is at. */
   readonly #gone = new Set<string>();
-  #listed: ReadonlyMap<string, ManagedEndpoint<C>> = new Map();
-  #reconciling = false;
+  readonly #presences = new Presences();
+  /** The endpoints of the current set, by address. */
+  readonly #listed = new Map<string, ManagedEndpoint<C>>();
+  #settling = false;
   readonly #closing = new Set<Promise<void>>();
   readonly #environment: ManagedConnectionEnvironment<C>;
   readonly #drainMs: number;
@@ -71,13 +82,13 @@ class LiveEndpointer<C> implements Endpointer<C> {
       clock: options.clock ?? systemClock,
       random: options.random ?? systemRandom,
       logger: resolveLogger(options.logger),
-      opened: () => {
-        if (!this.#reconciling) this.#publish();
+      opened: (address) => {
+        if (!this.#settling) this.#publish([address]);
       },
       moved: (address, from, to) => this.#moved(address, from, to),
       unreachable: (managed) => this.#unreachable(managed),
     };
-    this.#subscription = membership.subscribe(() => this.#reconcile());
+    this.#subscription = membership.subscribe((view) => this.#settle(this.#presences.update(view)));
   }
 
   get current(): readonly Endpoint<C>[] {
@@ -103,44 +114,48 @@ class LiveEndpointer<C> implements Endpointer<C> {
 
   async #close(): Promise<void> {
     this.#subscription[Symbol.dispose]();
-    this.#retire(new Map());
-    this.#publish();
+    const addresses = [...this.#connections.keys()];
+    for (const address of addresses) this.#retire(address);
+    this.#publish(addresses);
     await Promise.all(this.#closing);
   }
 
-  /** Brings the connections in line with the newest view: one for each address that is present, draining ones included. */
-  #reconcile(): void {
-    const present = this.#present();
-    this.#reconciling = true;
-    for (const [address, { instance, retained }] of present) {
-      const known = this.#connections.get(address);
-      if (known !== undefined) known.describe(instance);
-      else if (!instance.draining) this.#connections.set(address, new ManagedConnection(instance, this.#environment));
-      if (!retained || !this.#connections.get(address)?.failing) continue;
-      this.#foundGone(address);
-      present.delete(address);
-    }
-    this.#retire(present);
-    this.#reconciling = false;
-    this.#publish(present);
+  /** Brings the connections to `addresses`, and what is told of them, in line with who is present. */
+  #settle(addresses: Iterable<string>): void {
+    this.#settling = true;
+    for (const address of addresses) this.#attend(address);
+    this.#settling = false;
+    this.#publish(addresses);
   }
 
-  /** Who is in the newest view, without the retained that are known to be gone. */
-  #present(): Map<string, Presence> {
-    const present = byAddress(this.membership.current);
-    for (const address of this.#gone) {
-      if (present.get(address)?.retained) present.delete(address);
-      else this.#gone.delete(address);
+  /** One connection for each address that is present; a draining one keeps what it has. */
+  #attend(address: string): void {
+    if (!this.#presences.at(address)?.retained) this.#gone.delete(address);
+    const presence = this.#present(address);
+    if (presence === undefined) {
+      this.#retire(address);
+      return;
     }
-    return present;
+    const { instance, retained } = presence;
+    const known = this.#connections.get(address);
+    if (known !== undefined) known.describe(instance);
+    else if (!instance.draining) this.#connections.set(address, new ManagedConnection(instance, this.#environment));
+    if (!retained || !this.#connections.get(address)?.failing) return;
+    this.#foundGone(address);
+    this.#retire(address);
+  }
+
+  /** Who is at `address`, unless it is retained and known to be gone. */
+  #present(address: string): Presence | undefined {
+    return this.#gone.has(address) ? undefined : this.#presences.at(address);
   }
 
   /** A registered instance is kept whatever becomes of its connection; a retained one has nobody else to vouch for it. */
   #unreachable(managed: ManagedConnection<C>): void {
     const { address } = managed;
-    if (this.#reconciling || this.#connections.get(address) !== managed || !this.#listed.get(address)?.retained) return;
+    if (this.#settling || this.#connections.get(address) !== managed || !this.#present(address)?.retained) return;
     this.#foundGone(address);
-    this.#reconcile();
+    this.#settle([address]);
   }
 
   #foundGone(address: string): void {
@@ -148,46 +163,55 @@ class LiveEndpointer<C> implements Endpointer<C> {
     this.#environment.logger.info(`${address} is lost to the registry and cannot be reached: it is retained no longer`);
   }
 
-  #retire(present: ReadonlyMap<string, Presence>): void {
-    for (const [address, connection] of this.#connections) {
-      if (present.has(address)) continue;
-      this.#connections.delete(address);
-      const closing = connection.close(this.#drainMs).finally(() => this.#closing.delete(closing));
-      this.#closing.add(closing);
-    }
+  #retire(address: string): void {
+    const connection = this.#connections.get(address);
+    if (connection === undefined) return;
+    this.#connections.delete(address);
+    const closing = connection.close(this.#drainMs).finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 
-  #publish(present = this.#present()): void {
-    const listed = new Map<string, ManagedEndpoint<C>>();
-    for (const [address, presence] of present) {
-      const managed = this.#connections.get(address);
-      if (managed?.connection === undefined || presence.instance.draining) continue;
-      const known = this.#listed.get(address);
-      const kept = known?.stillIs(managed, presence) ? known : undefined;
-      listed.set(address, kept ?? new ManagedEndpoint(managed, managed.connection, presence));
+  /** Tells the new set if it is another at `addresses`. */
+  #publish(addresses: Iterable<string>): void {
+    const left: ManagedEndpoint<C>[] = [];
+    const came: ManagedEndpoint<C>[] = [];
+    for (const address of addresses) {
+      const before = this.#listed.get(address);
+      const after = this.#endpointAt(address, before);
+      if (after === before) continue;
+      if (before !== undefined) left.push(before);
+      if (after === undefined) {
+        this.#listed.delete(address);
+      } else {
+        this.#listed.set(address, after);
+        came.push(after);
+      }
     }
-    this.#listed = listed;
-    const list = [...listed.values()];
-    const renewed = !sameElements(this.#endpoints.current, list);
-    this.#tally = new AvailabilityTally(list);
+    const renewed = left.length > 0 || came.length > 0;
+    if (renewed) {
+      const list = withChanges(this.#endpoints.current, left, came, byPlace);
+      this.#tally = new AvailabilityTally(list);
+      this.#endpoints.set(list);
+    }
     const { availability } = this.#tally;
-    if (renewed) this.#endpoints.set(list);
     if (renewed || !sameAvailability(this.#availability.current, availability)) this.#availability.set(availability);
+  }
+
+  /** What is listed for `address`: `known` as long as it says the same. */
+  #endpointAt(address: string, known: ManagedEndpoint<C> | undefined): ManagedEndpoint<C> | undefined {
+    const presence = this.#present(address);
+    const managed = this.#connections.get(address);
+    if (presence === undefined || managed?.connection === undefined || presence.instance.draining) return undefined;
+    return known?.stillIs(managed, presence) ? known : new ManagedEndpoint(managed, managed.connection, presence);
   }
 
   /** A state change alone costs the same however many endpoints there are. */
   #moved(address: string, from: EndpointState, to: EndpointState): void {
     const endpoint = this.#listed.get(address);
-    if (this.#reconciling || endpoint === undefined) return;
+    if (endpoint === undefined) return;
     this.#tally.move(endpoint.retained, from, to);
-    this.#availability.set(this.#tally.availability);
+    if (!this.#settling) this.#availability.set(this.#tally.availability);
   }
-}
-
-/** An instance, and whether it is present only as a last resort. */
-interface Presence {
-  readonly instance: Instance;
-  readonly retained: boolean;
 }
 
 class ManagedEndpoint<C> implements Endpoint<C> {
@@ -220,21 +244,4 @@ class ManagedEndpoint<C> implements Endpoint<C> {
   stillIs(managed: ManagedConnection<C>, { instance, retained }: Presence): boolean {
     return this.#managed === managed && this.retained === retained && sameInstance(this.instance, instance);
   }
-}
-
-/** One presence for each address. Instances come sorted by id, so the first with an address speaks for it. */
-function byAddress(membership: Membership): Map<string, Presence> {
-  const present = new Map<string, Presence>();
-  if (membership.state === "pending") return present;
-  for (const instance of membership.instances) {
-    if (!present.has(instance.address)) present.set(instance.address, { instance, retained: false });
-  }
-  for (const instance of membership.retained) {
-    if (!present.has(instance.address)) present.set(instance.address, { instance, retained: true });
-  }
-  return present;
-}
-
-function sameElements<T>(a: readonly T[], b: readonly T[]): boolean {
-  return a.length === b.length && a.every((element, index) => element === b[index]);
 }

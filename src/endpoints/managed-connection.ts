@@ -20,7 +20,7 @@ export interface ManagedConnectionEnvironment<C> {
   readonly random: Random;
   readonly logger: Logger;
   /** Told as soon as there is a connection: within the constructor, or later when the factory failed at first. */
-  readonly opened: () => void;
+  readonly opened: (address: string) => void;
   /** Told of each change of state after that. */
   readonly moved: (address: string, from: EndpointState, to: EndpointState) => void;
   /** Told whenever the connection or a call finds nobody there. */
@@ -127,7 +127,7 @@ export class ManagedConnection<C> {
       this.#statusSubscription = status.subscribe((now) => this.#follow(now));
     }
     this.#opened = true;
-    opened();
+    opened(this.address);
   }
 
   #follow(status: ConnectionStatus): void {

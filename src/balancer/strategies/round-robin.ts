@@ -11,16 +11,15 @@ import type { Candidate, Distributor, PickContext, Strategy } from "../strategy.
 
 export function roundRobin(): Strategy {
   return ({ random }) => {
-    let order: readonly string[] = [];
+    let before: readonly Candidate[] = [];
     let turn = 0;
 
     const takeOver = (candidates: readonly Candidate[]) => {
-      const addresses = candidates.map((candidate) => candidate.address);
-      const places = new Map(addresses.map((address, place) => [address, place]));
-      const heirs = [...order.slice(turn), ...order.slice(0, turn)];
-      const heir = heirs.find((address) => places.has(address));
-      turn = (heir === undefined ? undefined : places.get(heir)) ?? randomInteger(random, addresses.length);
-      order = addresses;
+      const next = before[turn];
+      // Nearly always the next one is still there, and of ten thousand addresses no table is needed.
+      const place = next === undefined ? -1 : candidates.indexOf(next);
+      turn = place >= 0 ? place : (heirOf(before, turn, candidates) ?? randomInteger(random, candidates.length));
+      before = candidates;
     };
 
     const distribute: Distributor = <E extends Candidate>(candidates: readonly E[]) => {
@@ -44,4 +43,11 @@ export function roundRobin(): Strategy {
     };
     return distribute;
   };
+}
+
+/** Where the first of those stands now whose turn it was from `turn` on. */
+function heirOf(before: readonly Candidate[], turn: number, candidates: readonly Candidate[]): number | undefined {
+  const places = new Map(candidates.map(({ address }, place) => [address, place]));
+  const heir = [...before.slice(turn), ...before.slice(0, turn)].find(({ address }) => places.has(address));
+  return heir && places.get(heir.address);
 }
