@@ -117,11 +117,14 @@ describe("the brake on mass deletion", () => {
     expect(brake.releaseMs).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it("gives the grace time anew when nobody could come back for a while", () => {
-    const { brake, change } = service(...names(4));
-    change(0, { gone: names(4) });
-    brake.renew(50_000);
-    expect(brake.release(60_000)).toBe(0);
+  it("does not count the time in which nobody could come back", () => {
+    const { brake, change } = service(...names(14));
+    change(0, { gone: names(8) });
+    change(45_000, { gone: ["i8", "i9", "i10", "i11"] });
+    brake.extend(40_000, 50_000);
+    expect(brake.release(69_999)).toBe(0);
+    expect(brake.release(70_000)).toBe(8);
+    expect(brake.release(109_999)).toBe(0);
     expect(brake.release(110_000)).toBe(4);
   });
 

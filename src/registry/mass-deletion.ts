@@ -142,9 +142,11 @@ export class MassDeletionBrake {
     return released;
   }
 
-  /** Gives everybody the whole grace time again: the registry could not be heard, so nobody could come back. */
-  renew(nowMs: number): void {
-    for (const [id, { instance }] of this.#held) this.#held.set(id, { instance, sinceMs: nowMs });
+  /** Lets the time since `fromMs` not count for the grace time: the registry could not be heard, so nobody could come back. */
+  extend(fromMs: number, nowMs: number): void {
+    for (const [id, { instance, sinceMs }] of this.#held) {
+      this.#held.set(id, { instance, sinceMs: Math.min(nowMs, sinceMs + nowMs - fromMs) });
+    }
   }
 
   #mostAreGone(present: number): boolean {

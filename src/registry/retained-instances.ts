@@ -24,8 +24,8 @@ export class RetainedInstances {
   /** Who was not registered again within the grace time, since the brake engaged. */
   #lapsed = 0;
   #grace: Timer | undefined;
-  /** While the registry is not heard nobody can be registered again. */
-  #suspended = false;
+  /** Since when the registry is not heard, so that nobody can be registered again. */
+  #suspendedMs: number | undefined;
 
   constructor(environment: RetentionEnvironment) {
     this.#environment = environment;
@@ -37,23 +37,26 @@ export class RetainedInstances {
     return this.#brake.retained;
   }
 
-  changed(difference: Difference): void {
-    this.#brake.changed(difference, this.#environment.clock.nowMs());
+  /** `agoMs`: how long ago it changed at least, for what happened before this process looked. */
+  changed(difference: Difference, agoMs = 0): void {
+    if (agoMs >= this.#environment.rule.graceMs) return;
+    this.#brake.changed(difference, this.#environment.clock.nowMs() - agoMs);
     this.#follow(difference.present);
   }
 
   /** Keeps everybody until `resume()`. */
   suspend(): void {
-    this.#suspended = true;
+    this.#suspendedMs ??= this.#environment.clock.nowMs();
     this.#stopTimer();
   }
 
-  /** The registry is heard again: the grace time begins anew. */
+  /** The registry is heard again: the grace time goes on. */
   resume(): void {
-    if (!this.#suspended) return;
-    this.#suspended = false;
+    const fromMs = this.#suspendedMs;
+    if (fromMs === undefined) return;
+    this.#suspendedMs = undefined;
     if (!this.#engaged) return;
-    this.#brake.renew(this.#environment.clock.nowMs());
+    this.#brake.extend(fromMs, this.#environment.clock.nowMs());
     this.#startTimer();
   }
 
@@ -91,7 +94,7 @@ export class RetainedInstances {
   }
 
   #startTimer(): void {
-    if (this.#suspended || this.#grace) return;
+    if (this.#suspendedMs !== undefined || this.#grace) return;
     const { clock } = this.#environment;
     this.#grace = clock.after(this.#brake.releaseMs - clock.nowMs(), () => this.#graceOver());
   }
