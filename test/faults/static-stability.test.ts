@@ -29,7 +29,7 @@ const CALLERS = 4;
 
 /** Registers as clients do that never look at their key again, such as go-kit's. */
 async function put({ cluster }: Laboratory, present: readonly string[]): Promise<void> {
-  for (const address of present) await cluster.etcdctl("put", PREFIX + address, address);
+  await Promise.all(present.map((address) => cluster.etcdctl("put", PREFIX + address, address)));
 }
 
 const within = (ms: number) => AbortSignal.timeout(ms);
@@ -42,7 +42,7 @@ const shows = (instances: readonly string[], retained: readonly string[] = []) =
     view.state === "live" && JSON.stringify([addressesOf(view.instances), addressesOf(view.retained)]) === wanted;
 };
 
-/** A client that calls without pause from its first endpoint on; every call may be repeated. */
+/** A client that calls all the time from its first endpoint on; every call may be repeated. */
 async function callers(registry: Registry) {
   const talk = grpcClient(Talk, { registry, service: "talk", idempotent: true, timeoutMs: 5_000, logger: false });
   const views: Membership[] = [];
@@ -63,7 +63,7 @@ async function callers(registry: Registry) {
         failures.push(error);
       }
       calls += 1;
-      await sleep(2);
+      await sleep(20); // callers, servers and views of all tests share one process
     }
   };
   const running = Promise.all(Array.from({ length: CALLERS }, call));
@@ -242,6 +242,27 @@ describe.concurrent("static stability", () => {
     expect(client.failures).toEqual([]);
   });
 
+  test("19: a client that starts after everybody was lost retains those of its snapshot, and does not overwrite it", async () => {
+    await using lab = await startLaboratory({ size: 1 });
+    await using folder = await temporaryFolder();
+    await put(lab, addresses);
+    const options = { snapshot: { folder: folder.path } };
+    {
+      await using registry = registryOf(lab, options);
+      await firstMatch(registry.instancer("talk"), shows(addresses), within(20_000));
+    }
+    const written = await readFile(await folder.file());
+    await lab.cluster.etcdctl("del", "--prefix", PREFIX);
+    for (let start = 0; start < 2; start += 1) {
+      await using registry = registryOf(lab, options);
+      await using client = await callers(registry);
+      await client.until(shows([], addresses));
+      expect(await client.answersOf(50)).toEqual([...addresses].sort());
+      expect(client.failures).toEqual([]);
+    }
+    expect(await readFile(await folder.file())).toEqual(written);
+  });
+
   test("19: every registrar hangs until its lease expires: calls go on, and all are back when they wake", async () => {
     await using lab = await startLaboratory({ size: 1 });
     const registrars = await Promise.all([lab.participant(), lab.participant()]);
@@ -324,7 +345,7 @@ describe.concurrent("static stability", () => {
     await put(lab, fresh);
     await client.until(shows([...old, ...fresh]));
     await firstMatch(client.talk.endpoints.availability, ({ ready }) => ready === 8, within(10_000));
-    for (const address of old) await lab.cluster.etcdctl("del", PREFIX + address);
+    await Promise.all(old.map((address) => lab.cluster.etcdctl("del", PREFIX + address)));
     await client.until(shows(fresh, old));
     expect(await client.answersOf(200)).toEqual([...fresh].sort());
     expect(client.failures).toEqual([]);

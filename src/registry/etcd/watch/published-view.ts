@@ -101,6 +101,20 @@ export class PublishedView implements WatchObserver {
     this.#publishSoon();
   }
 
+  /**
+   * Holds the first list against what was true `agoMs` ago: who was there and is not may have been lost while nobody looked.
+   * A service that was replaced meanwhile has its new instances, and so does not count.
+   */
+  compared(before: readonly Entry[], agoMs: number): void {
+    const known = new MembershipTable(this.#environment.layout);
+    known.replace(before, 0);
+    const now = this.#table.instances();
+    const present = new Set(now.map(({ id }) => id));
+    const gone = known.instances().filter(({ id }) => !present.has(id));
+    this.#retained.changed({ gone, come: [], present: now.length }, agoMs);
+    this.#publishSoon();
+  }
+
   changed(changes: readonly Change[], revision: bigint): void {
     this.#table.apply(changes);
     this.#position = { revision, epoch: this.#position?.epoch ?? 0 };

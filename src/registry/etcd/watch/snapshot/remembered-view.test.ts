@@ -143,15 +143,74 @@ describe("a view that is remembered", () => {
     });
   });
 
-  it("does not ask the disk while a list is on its way, nor after one", async () => {
+  it("does not show what the disk remembers while a list is on its way, nor after one", async () => {
     const { remembered, views, list } = open();
+    found(onDisk(["a"], 40n));
     await clock.advance(1_500);
     list(50n, ["c"]);
     remembered.hindered(refused);
     remembered.silent(refused);
     await clock.advance(20);
-    expect(readings).toBe(0);
+    expect(readings).toBe(1);
     expect(views).toEqual(["pending", "live 50/0 c", "stale 50/0 c"]);
+  });
+
+  describe("when the first list lacks most of those whom the disk remembers", () => {
+    const FIVE = ["a", "b", "c", "d", "e"];
+
+    it.each(["before", "after"])(
+      "retains them, where the disk answers %s the list, and does not overwrite them",
+      async (when) => {
+        const { view, remembered, list } = open();
+        if (when === "before") found(onDisk(FIVE, 40n, 60_000));
+        await clock.advance(20);
+        list(50n, ["e"]);
+        await clock.advance(20);
+        if (when === "after") found(onDisk(FIVE, 40n, 60_000));
+        await clock.advance(20);
+        expect(summary(view.membership.current)).toBe("live 50/0 e + a,b,c,d");
+        await clock.advance(100_000);
+        expect(written).toEqual([]);
+        remembered.close();
+        expect(written).toEqual([]);
+      },
+    );
+
+    it("retains them for what is left of the grace time since they were known, and then believes the list", async () => {
+      const { view, list } = open();
+      found(onDisk(FIVE, 40n, 200_000));
+      await clock.advance(20);
+      list(50n, []);
+      await clock.advance(99_000);
+      expect(summary(view.membership.current)).toBe("live 50/0  + a,b,c,d,e");
+      await clock.advance(1_000);
+      expect(summary(view.membership.current)).toBe("live 50/0 ");
+      await clock.advance(20_000);
+      expect(hostsWritten()).toEqual([""]);
+    });
+
+    it.each([
+      ["they were known longer ago than the grace time", 300_000, []],
+      ["as many others are there: the service was replaced", 60_000, ["v", "w", "x", "y", "z"]],
+    ])("retains nobody when %s", async (_what, ageMs, hosts) => {
+      const { view, list } = open();
+      found(onDisk(FIVE, 40n, ageMs));
+      await clock.advance(20);
+      list(50n, hosts);
+      await clock.advance(20);
+      expect(summary(view.membership.current)).toBe(`live 50/0 ${hosts.join()}`);
+      expect(warnings).toEqual([]);
+    });
+  });
+
+  it("does not replace what the disk has before it was read", async () => {
+    const { remembered, list } = open();
+    list(50n, []);
+    await clock.advance(30_000);
+    remembered.close();
+    found(onDisk(["a"], 40n));
+    await clock.advance(20);
+    expect(written).toEqual([]);
   });
 
   it("does not show what the disk remembers after a list that came meanwhile", async () => {
@@ -209,8 +268,15 @@ describe("a view that is remembered", () => {
   });
 
   describe("on the disk", () => {
+    async function nothingThere() {
+      const parts = open();
+      found(undefined);
+      await clock.advance(0);
+      return parts;
+    }
+
     it("is written a second after the first list, with all that was read and where", async () => {
-      const { list } = open();
+      const { list } = await nothingThere();
       list(10n, ["a", "b"]);
       await clock.advance(999);
       expect(written).toEqual([]);
@@ -226,7 +292,7 @@ describe("a view that is remembered", () => {
     });
 
     it("is written after changes, once in ten seconds however many there are", async () => {
-      const { remembered, list } = open();
+      const { remembered, list } = await nothingThere();
       list(10n, ["a"]);
       await clock.advance(1_000);
       for (let n = 0; n < 290; n += 1) {
@@ -242,7 +308,7 @@ describe("a view that is remembered", () => {
     });
 
     it("is confirmed once a minute while nothing changes and the registry is heard, and not while it is silent", async () => {
-      const { remembered, list } = open();
+      const { remembered, list } = await nothingThere();
       list(10n, ["a"]);
       await clock.advance(61_000);
       expect(written.map(({ trueAtEpochMs }) => trueAtEpochMs - NOW)).toEqual([1_000, 61_000]);
@@ -255,7 +321,7 @@ describe("a view that is remembered", () => {
     });
 
     it("says of what changed before a silence that it was true until then", async () => {
-      const { remembered, list } = open();
+      const { remembered, list } = await nothingThere();
       list(10n, ["a"]);
       await clock.advance(500);
       remembered.silent(refused);
@@ -264,7 +330,7 @@ describe("a view that is remembered", () => {
     });
 
     it("keeps what was there before a mass deletion, until nobody is retained any more", async () => {
-      const { remembered, list } = open();
+      const { remembered, list } = await nothingThere();
       list(10n, ["a", "b", "c", "d"]);
       await clock.advance(1_000);
       remembered.changed(["a", "b", "c"].map(deletion), 13n);
@@ -274,7 +340,7 @@ describe("a view that is remembered", () => {
     });
 
     it("is written again when the retained were given up", async () => {
-      const { remembered, list } = open();
+      const { remembered, list } = await nothingThere();
       list(10n, ["a", "b", "c", "d"]);
       await clock.advance(1_000);
       remembered.changed(["a", "b", "c"].map(deletion), 13n);
@@ -283,7 +349,7 @@ describe("a view that is remembered", () => {
     });
 
     it("is written at last when it is closed, and never after", async () => {
-      const { remembered, list } = open();
+      const { remembered, list } = await nothingThere();
       list(10n, ["a"]);
       await clock.advance(1_000);
       remembered.changed([entry("b")], 11n);
@@ -303,7 +369,7 @@ describe("a view that is remembered", () => {
     });
 
     it("waits for a disk that hangs, and does not let writings pile up", async () => {
-      const { remembered, list } = open();
+      const { remembered, list } = await nothingThere();
       diskHangs = true;
       list(10n, ["a"]);
       await clock.advance(1_000);

@@ -3,7 +3,9 @@
  * that keeps what is on the disk up to date, and shows it where the first list does not come.
  *
  * When it is shown: as soon as something stands in the way of the first list; never while a list is on its way in good
- * health, and never after one. A list that comes later is compared with it, so whoever is in both is not disturbed.
+ * health, and never after one. A list that comes later is compared with it, so whoever is in both is not disturbed. A list
+ * that comes at once is compared with it too, for the brake on mass deletion: a client that starts just after the registry lost
+ * everybody would else believe it, and write it over what the disk remembers.
  *
  * When it is written: some time after a change, never more often than in ten seconds, and once a minute without one, because
  * a snapshot's age counts from when it was last known to be true. Not while the view retains lost instances: then the last
@@ -29,6 +31,8 @@ export interface RememberingView extends WatchObserver {
   readonly membership: Live<Membership>;
   /** Shows as stale, until the first list, what was true at `sinceEpochMs`. */
   remembered(entries: readonly Entry[], revision: bigint, error: Error, sinceEpochMs: number): void;
+  /** Holds the first list against what was true `agoMs` ago. */
+  compared(before: readonly Entry[], agoMs: number): void;
 }
 
 export interface RememberedViewEnvironment {
@@ -44,8 +48,12 @@ export class RememberedView implements WatchObserver {
   readonly #entries = new Map<string, Entry>();
   /** Absent until the first list. */
   #header: StoreHeader | undefined;
-  /** Set once the disk was asked. */
+  /** Set once the disk has answered; what it has is not replaced before. */
   #recalled = false;
+  /** What the disk remembers, until it is shown or compared. */
+  #snapshot: StoredSnapshot | undefined;
+  /** What stands in the way of the first list. */
+  #hindrance: Error | undefined;
   /** Where the snapshot that was shown stands; absent if none was. */
   #shown: Position | undefined;
   /** What the watch's epochs lack: it does not know of the snapshot. */
@@ -61,6 +69,11 @@ export class RememberedView implements WatchObserver {
     this.#folder = snapshots;
     this.#prefix = prefix;
     this.#view = view;
+    void snapshots.read(prefix).then((snapshot) => {
+      this.#recalled = true;
+      this.#snapshot = snapshot;
+      if (!this.#closed) this.#use();
+    });
   }
 
   held(revision: bigint): Held {
@@ -80,6 +93,7 @@ export class RememberedView implements WatchObserver {
     this.#view.replaced(entries, { ...position, epoch: position.epoch + this.#earlierEpochs });
     this.#entries.clear();
     for (const entry of entries) this.#entries.set(entry.key, entry);
+    this.#use();
     this.#hasChanged();
   }
 
@@ -99,7 +113,8 @@ export class RememberedView implements WatchObserver {
 
   hindered(error: Error): void {
     this.#view.hindered(error);
-    if (this.#header === undefined && !this.#recalled) this.#recall(error);
+    this.#hindrance = error;
+    this.#use();
   }
 
   silent(error: Error): void {
@@ -114,11 +129,14 @@ export class RememberedView implements WatchObserver {
     this.#closed = true;
   }
 
-  #recall(hindrance: Error): void {
-    this.#recalled = true;
-    void this.#folder.read(this.#prefix).then((snapshot) => {
-      if (snapshot && this.#header === undefined && !this.#closed) this.#show(snapshot, hindrance);
-    });
+  /** Once: shows what the disk remembers where the first list does not come, or compares the list with it. */
+  #use(): void {
+    const snapshot = this.#snapshot;
+    if (!snapshot || (!this.#header && !this.#hindrance)) return;
+    this.#snapshot = undefined;
+    if (this.#header)
+      this.#view.compared(snapshot.entries, Math.max(0, this.#clock.epochMs() - snapshot.trueAtEpochMs));
+    else if (this.#hindrance) this.#show(snapshot, this.#hindrance);
   }
 
   #show({ file, header, entries, trueAtEpochMs }: StoredSnapshot, cause: Error): void {
@@ -151,7 +169,8 @@ export class RememberedView implements WatchObserver {
   #write(): void {
     const view = this.#view.membership.current;
     this.#writtenMs = this.#clock.nowMs();
-    if (this.#writing || this.#closed || this.#header === undefined || view.state === "pending") return;
+    if (this.#writing || this.#closed || !this.#recalled) return;
+    if (this.#header === undefined || view.state === "pending") return;
     const nothingNew = !this.#changed && view.state === "stale";
     if (nothingNew || view.retained.length > 0) return;
     this.#changed = false;
