@@ -1,6 +1,7 @@
 /**
- * A participant that uses npm's etcd3 1.1.2, with care and with its defaults: a lease that is lost is granted anew, as its
- * documentation shows; a failed put is tried again each second; a watch starts behind the list, reports its disconnections as
+ * A participant that uses npm's etcd3 1.1.2 as its documentation shows, and as somebody would who means it to last: a lease that
+ * is lost is granted anew at once, and after a second where that fails; calls have a deadline, connections are pinged as often
+ * as rollcall's, and answers may be as long as etcd makes them; a watch starts behind the list, reports its disconnections as
  * `stale`, and starts over with a list when it ends with an error.
  */
 import { Etcd3, type Lease } from "etcd3";
@@ -8,9 +9,17 @@ import type { Instance, Membership } from "rollcall";
 import { type Command, nowMs, type ParticipantOptions, type Report } from "../lab/participant-protocol.js";
 
 const AGAIN_AFTER_MS = 1_000;
+// That of the example in its documentation.
+const DEADLINE_MS = 10_000;
 
 const { endpoints, ttlMs = 10_000, user, password } = JSON.parse(process.argv[2] ?? "{}") as ParticipantOptions;
 const etcd = new Etcd3({
+  grpcOptions: {
+    "grpc.max_receive_message_length": -1,
+    "grpc.keepalive_time_ms": 10_000,
+    "grpc.keepalive_timeout_ms": 3_000,
+  },
+  defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: Date.now() + DEADLINE_MS }),
   hosts: endpoints.map((endpoint) => `http://${endpoint}`),
   ...(user !== undefined && password !== undefined && { auth: { username: user, password } }),
 });
@@ -27,26 +36,29 @@ function hold(service: string, address: string): Promise<void> {
   return new Promise((resolve) => {
     const grant = () => {
       const lease = etcd.lease(ttlMs / 1_000);
-      let lost = false;
-      const onLost = (error: Error) => {
-        if (lost || !leases.has(key)) return;
-        lost = true;
+      let isHeld = false;
+      let isOver = false;
+      const end = (error: Error) => {
+        if (isOver || !leases.has(key)) return;
+        isOver = true;
         tell("lost", error.message);
-        again(grant);
+        if (isHeld) grant();
+        else again(grant);
       };
       leases.set(key, lease);
-      lease.on("lost", onLost);
+      lease.on("lost", end);
       lease
         .put(key)
         .value(address)
         .then(
           () => {
+            isHeld = true;
             tell("registered");
             resolve();
           },
           (error: Error) => {
             lease.release();
-            onLost(error);
+            end(error);
           },
         );
     };
