@@ -19,9 +19,12 @@ group.concurrent("every view is exact at its revision, and all is well within th
   for (const seed of SEEDS) {
     test(`seed ${seed}`, { timeout: 150_000 }, async () => {
       const schedule = generate(seed);
-      const { violations } = outcomeOf(schedule, await run(schedule));
+      const { violations, views, unknowable, events } = outcomeOf(schedule, await run(schedule));
       const found = violations.map(({ check, what }) => `${check}: ${what}`);
       expect(found, `npm run soak -- --seed ${seed}\n${describe(schedule)}`).toEqual([]);
+      // What proves nothing finds nothing.
+      expect(events).toBeGreaterThan(20);
+      expect(views - unknowable).toBeGreaterThan(20);
     });
   }
 });

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { killAfterDeath } from "../support/after-death.js";
 import { root, startCli } from "../support/cli.js";
 import { disturbance, expectNeverAbsent, keyOf, leases, putAfter } from "./lab/key-history.js";
 import { type Auditor, type Laboratory, nowMs, startLaboratory, TTL_MS } from "./lab/laboratory.js";
@@ -105,6 +106,7 @@ describe.concurrent("a process that is asked to end", { timeout: 120_000 }, () =
       [program, "--listen", "127.0.0.1:0", "--endpoints", lab.cluster.endpoints.join(",")],
       { stdio: ["ignore", "pipe", "inherit"] },
     );
+    if (child.pid !== undefined) child.once("exit", killAfterDeath(child.pid));
     try {
       const [line] = (await once(child.stdout, "data")) as [Buffer];
       const key = keyOf(/on (\S+)/.exec(line.toString())?.[1] ?? "");

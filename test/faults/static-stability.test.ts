@@ -2,9 +2,7 @@
  * Rows 18 and 19: the registry is away, or has forgotten everybody, while the servers run. Their callers must not notice.
  * Each test has an etcd of its own, and a client under steady load of real gRPC calls.
  */
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { firstMatch, type Membership, memory, type Registry } from "rollcall";
 import { type EtcdOptions, etcd } from "rollcall/etcd";
@@ -13,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startTalk, type TalkServer } from "../support/talk.js";
 import { Talk } from "../support/talk_pb.js";
 import { startTalkProcess } from "../support/talk-process.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { type Laboratory, startLaboratory, TTL_MS } from "./lab/laboratory.js";
 
 /** They serve all tests, and register nowhere: each test says in its own etcd who is there. */
@@ -92,14 +91,14 @@ async function callers(registry: Registry) {
 
 const PENDING: Membership = { state: "pending" };
 
-async function temporaryFolder() {
-  const path = await mkdtemp(join(tmpdir(), "rollcall-snapshots-"));
+async function snapshotFolder() {
+  const folder = await temporaryFolder("snapshots");
   const file = async () => {
-    const [name] = (await readdir(path)).filter((each) => each.endsWith(".snapshot"));
-    return name === undefined ? undefined : join(path, name);
+    const [name] = (await readdir(folder.path)).filter((each) => each.endsWith(".snapshot"));
+    return name === undefined ? undefined : folder.file(name);
   };
   return {
-    path,
+    path: folder.path,
     file: async () => (await file()) ?? expect.fail("there is no snapshot"),
     /** Waits for a snapshot, and gives the time at which it was written. */
     async written(): Promise<number> {
@@ -109,7 +108,7 @@ async function temporaryFolder() {
       );
       return (await stat(found)).mtimeMs;
     },
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true }),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }
 
@@ -137,7 +136,7 @@ describe.concurrent("static stability", () => {
 
   test("18: a client that starts while etcd is down begins with its snapshot, and goes on undisturbed when etcd is back", async () => {
     await using lab = await startLaboratory({ size: 1 });
-    await using folder = await temporaryFolder();
+    await using folder = await snapshotFolder();
     await put(lab, addresses);
     // Two processes on one folder; the one that is killed leaves what it had written.
     const before = await Promise.all([1, 2].map(() => lab.participant({ snapshot: { folder: folder.path } })));
@@ -166,7 +165,7 @@ describe.concurrent("static stability", () => {
 
   test("18: a damaged snapshot is ignored with a warning that names it, and a good one is not shown while etcd is well", async () => {
     await using lab = await startLaboratory({ size: 1 });
-    await using folder = await temporaryFolder();
+    await using folder = await snapshotFolder();
     await put(lab, addresses);
     const warnings: string[] = [];
     const options = {
@@ -198,7 +197,7 @@ describe.concurrent("static stability", () => {
 
   test("18: a client that starts while etcd hangs begins with its snapshot as well", async () => {
     await using lab = await startLaboratory({ size: 1 });
-    await using folder = await temporaryFolder();
+    await using folder = await snapshotFolder();
     await put(lab, addresses);
     const options = { snapshot: { folder: folder.path } };
     {

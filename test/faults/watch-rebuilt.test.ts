@@ -1,9 +1,6 @@
 /** What happens to views when the history of the cluster is another from one moment to the next. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { removeAfterDeath } from "../support/after-death.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { expectExact, type Follower, follow, holds } from "./lab/follower.js";
 import { type Laboratory, nowMs, type Participant, startLaboratory } from "./lab/laboratory.js";
 import { replaceMember } from "./lab/replace-member.js";
@@ -37,19 +34,6 @@ const allShow = (books: readonly Follower[], expected: readonly string[], epoch:
       book.until((view) => view.state === "live" && view.epoch === epoch && holds(...expected)(view), withinMs),
     ),
   );
-
-/** A file for a snapshot, and what removes it. */
-async function snapshotFile(): Promise<{ readonly file: string } & AsyncDisposable> {
-  const folder = await mkdtemp(join(tmpdir(), "rollcall-snapshot-"));
-  const calledOff = removeAfterDeath(folder);
-  return {
-    file: join(folder, "snapshot.db"),
-    async [Symbol.asyncDispose]() {
-      await rm(folder, { recursive: true, force: true });
-      calledOff();
-    },
-  };
-}
 
 describe.concurrent("a cluster of three", () => {
   test("15: all data is lost: all are registered again, and all views equal, within 15 s of its return", async () => {
@@ -93,14 +77,15 @@ describe.concurrent("a cluster of three", () => {
     async (version) => {
       await using all = await start({ version });
       const { lab, writer, server, books } = all;
-      await using snapshot = await snapshotFile();
+      await using folder = await temporaryFolder("snapshot");
+      const snapshot = folder.file("snapshot.db");
       await writer.put(["before"]);
-      await lab.cluster.members[0]?.etcdctl("snapshot", "save", snapshot.file);
+      await lab.cluster.members[0]?.etcdctl("snapshot", "save", snapshot);
       await writer.put(["lost-1", "lost-2"]);
       await writer.del(["before"]);
       await allShow(books, [...servers, "lost-1", "lost-2"], 0);
       await killAll(lab);
-      await Promise.all(lab.cluster.members.map((member) => member.restart({ snapshot: snapshot.file })));
+      await Promise.all(lab.cluster.members.map((member) => member.restart({ snapshot: snapshot })));
       const auditor = lab.auditor();
       await allShow(books, [...servers, "before"], 1, 15_000);
       await server.until(isRegistered);

@@ -1,9 +1,8 @@
 /** Throw-away certificates, made with openssl in a folder of their own. */
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
+import { temporaryFolder } from "./temporary-folder.js";
 
 export interface Certificate {
   readonly cert: string;
@@ -23,15 +22,15 @@ export interface Authority extends AsyncDisposable {
 }
 
 export async function createAuthority(): Promise<Authority> {
-  const folder = await mkdtemp(join(tmpdir(), "rollcall-certificates-"));
-  const file = (name: string) => join(folder, name);
-  const openssl = (...args: readonly string[]) => promisify(execFile)("openssl", [...args], { cwd: folder });
+  const folder = await temporaryFolder("certificates");
+  const { file } = folder;
+  const openssl = (...args: readonly string[]) => promisify(execFile)("openssl", [...args], { cwd: folder.path });
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
   await openssl(
     ...["req", "-x509", ...newKey, "-days", "2", "-subj", "/CN=rollcall test authority"],
     ...["-keyout", "ca.key", "-out", "ca.crt"],
   );
-  const remove = () => rm(folder, { recursive: true, force: true });
+  const remove = () => folder[Symbol.asyncDispose]();
   const request = (commonName: string) =>
     openssl(
       ...["req", ...newKey, "-subj", `/CN=${commonName}`],

@@ -1,11 +1,12 @@
 /** What the scenarios look at, and how long they wait for it. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EtcdCluster } from "../../support/etcd.js";
+import { hex, keyOf } from "../lab/key-history.js";
 import type { Participant } from "../lab/participant.js";
 import { PATIENCE_MS } from "./trial.js";
 
 export const address = "127.0.0.1:50051";
-export const key = `/services/book/${address}`;
+export const key = keyOf(address);
 
 /** Polls until `look` is true; gives how long it took. Rejects with `otherwise` when that takes longer than anybody waits. */
 export async function until(
@@ -43,11 +44,7 @@ export async function isThere(etcd: Asked, of = key): Promise<boolean> {
 export async function leaseOf(etcd: Asked): Promise<string | undefined> {
   const fields = await etcd.etcdctl("get", key, "-w", "fields");
   const lease = /"Lease" : (\d+)/.exec(fields)?.[1];
-  return lease === undefined || lease === "0" ? undefined : BigInt(lease).toString(16);
-}
-
-export async function leases(etcd: Asked): Promise<number> {
-  return (await etcd.etcdctl("lease", "list")).trim().split("\n").length - 1; // a heading, then one a line
+  return lease === undefined || lease === "0" ? undefined : hex(BigInt(lease));
 }
 
 export function addresses(client: Participant): readonly string[] {

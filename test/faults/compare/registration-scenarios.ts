@@ -1,7 +1,8 @@
 /** The rows about who is registered. In each, one server of the subject registers first. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { leases } from "../lab/key-history.js";
 import { TTL_MS } from "../lab/laboratory.js";
-import { address, isThere, key, leaseOf, leases, stays, until } from "./observations.js";
+import { address, isThere, key, leaseOf, stays, until } from "./observations.js";
 import type { Scenario, Trial } from "./trial.js";
 
 const THREE_TTLS_MS = 3 * TTL_MS;
@@ -125,8 +126,8 @@ export const registrationScenarios: readonly Scenario[] = [
       await sleep(8_000);
       await network.set("pass");
       const tookMs = await until(
-        async () => (await isThere(cluster)) && (await leases(cluster)) === 1,
-        `with ${await leases(cluster)} leases soon after, it was not registered with one`,
+        async () => (await isThere(cluster)) && (await leases(cluster)).length === 1,
+        `with ${(await leases(cluster)).length} leases soon after, it was not registered with one`,
       );
       await registering;
       return tookMs;

@@ -63,17 +63,18 @@ export function holds(...expected: readonly string[]): (view: Membership | undef
  * to nothing. `auditorsFirst` is the view's epoch that was the first which the auditor saw; earlier views are not looked at.
  */
 export function expectExact(views: readonly ViewReport[], auditor: Auditor, auditorsFirst = 0): void {
-  let last: { readonly epoch: number; readonly revision: bigint } = { epoch: 0, revision: 0n };
+  let last: { readonly epoch: number; readonly revision: bigint } | undefined;
   for (const { view } of views) {
     if (view.state === "pending" || view.epoch < auditorsFirst) continue;
     const truth = [...auditor.at(view.revision, view.epoch - auditorsFirst)].filter(([key]) => key.startsWith(PREFIX));
     const shown = view.instances.map(({ id, address }) => [id, address]);
     expect(shown, describeView({ view })).toEqual(truth.map(([key, { value }]) => [key, value]).sort());
     expect([...view.instances, ...view.retained], "never empty").not.toEqual([]);
-    expect(view.epoch).toBeGreaterThanOrEqual(last.epoch);
-    if (view.epoch === last.epoch) expect(view.revision).toBeGreaterThanOrEqual(last.revision);
+    if (last) expect(view.epoch).toBeGreaterThanOrEqual(last.epoch);
+    if (view.epoch === last?.epoch) expect(view.revision).toBeGreaterThanOrEqual(last.revision);
     last = view;
   }
+  expect(last, "no view was held against the truth").toBeDefined();
 }
 
 export function statesOf(views: readonly ViewReport[]): readonly Membership["state"][] {
