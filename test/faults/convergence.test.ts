@@ -22,9 +22,9 @@ group.concurrent("every view is exact at its revision, and all is well within th
       const { violations, views, unknowable, events } = outcomeOf(schedule, await run(schedule));
       const found = violations.map(({ check, what }) => `${check}: ${what}`);
       expect(found, `npm run soak -- --seed ${seed}\n${describe(schedule)}`).toEqual([]);
-      // What proves nothing finds nothing.
-      expect(events).toBeGreaterThan(20);
-      expect(views - unknowable).toBeGreaterThan(20);
+      // A run in which nothing was seen would find nothing.
+      expect(events).toBeGreaterThanOrEqual(schedule.registrars.length);
+      expect(views - unknowable).toBeGreaterThanOrEqual(schedule.clients.length);
     });
   }
 });

@@ -30,7 +30,9 @@ export async function createAuthority(): Promise<Authority> {
     ...["req", "-x509", ...newKey, "-days", "2", "-subj", "/CN=rollcall test authority"],
     ...["-keyout", "ca.key", "-out", "ca.crt"],
   );
-  const remove = () => folder[Symbol.asyncDispose]();
+  const remove = async () => {
+    await folder[Symbol.asyncDispose]();
+  };
   const request = (commonName: string) =>
     openssl(
       ...["req", ...newKey, "-subj", `/CN=${commonName}`],

@@ -1,11 +1,10 @@
 /** A talk server in a process of its own, to be drained, stopped, continued and killed. */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import type { Readable } from "node:stream";
 import type { EtcdOptions } from "rollcall/etcd";
 import type { ServeOptions } from "rollcall/grpc";
-import { killAfterDeath } from "./after-death.js";
+import { startProgram } from "./program.js";
 
 /** What can be sent to another process; JSON knows no Infinity. */
 export interface TalkProcessOptions extends Pick<ServeOptions<readonly []>, "startTimeoutMs" | "spreadMs" | "drainMs"> {
@@ -27,18 +26,14 @@ export interface TalkProcess extends AsyncDisposable {
   kill(): Promise<void>;
 }
 
-const loader = new URL("typescript-loader.mjs", import.meta.url).href;
-const program = fileURLToPath(new URL("talk-program.ts", import.meta.url));
+const program = new URL("talk-program.ts", import.meta.url);
 
 /** Resolves when it serves and is registered. */
 export async function startTalkProcess(options: TalkProcessOptions = {}): Promise<TalkProcess> {
-  const child = spawn(process.execPath, ["--import", loader, program, JSON.stringify(options)], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  const child = startProgram(program, JSON.stringify(options), { stdio: ["pipe", "pipe", "inherit"] });
   const exited = once(child, "exit");
-  if (child.pid !== undefined) child.once("exit", killAfterDeath(child.pid));
   const [address] = (await Promise.race([
-    once(createInterface(child.stdout), "line"),
+    once(createInterface(child.stdout as Readable), "line"),
     exited.then(() => {
       throw new Error("the talk server did not start");
     }),

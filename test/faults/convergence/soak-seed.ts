@@ -1,7 +1,5 @@
 /** Runs one seed in a process of its own. A process that ends or hangs is told as such, and not as a violation. */
-import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
-import { killAfterDeath } from "../../support/after-death.js";
+import { startProgram } from "../../support/program.js";
 import type { Outcome } from "./outcome.js";
 
 // Three times what a run takes on a quiet machine.
@@ -13,16 +11,14 @@ export type SeedReport =
   /** Why the run could not be carried out. */
   | { readonly failure: string };
 
-const loader = new URL("../../support/typescript-loader.mjs", import.meta.url).href;
-const program = fileURLToPath(new URL("seed-program.ts", import.meta.url));
+const program = new URL("seed-program.ts", import.meta.url);
 
 export function runSeed(seed: number, signal: AbortSignal): Promise<SeedReport> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ["--import", loader, program, String(seed)], {
+    const child = startProgram(program, String(seed), {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       serialization: "advanced",
     });
-    if (child.pid !== undefined) child.once("exit", killAfterDeath(child.pid));
     let report: SeedReport | undefined;
     let complaint = "";
     const kill = () => void child.kill("SIGKILL");

@@ -1,9 +1,7 @@
 /** Many clients of one registry, in a few processes. */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { killAfterDeath } from "../../support/after-death.js";
+import { startProgram } from "../../support/program.js";
 
 export interface CrowdOptions {
   readonly endpoints: readonly string[];
@@ -36,17 +34,13 @@ export interface Crowd extends AsyncDisposable {
   allWell(withinMs: number): Promise<void>;
 }
 
-const loader = new URL("../../support/typescript-loader.mjs", import.meta.url).href;
-const program = fileURLToPath(new URL("crowd-program.ts", import.meta.url));
+const program = new URL("crowd-program.ts", import.meta.url);
 
 export function startCrowd({ service = "crowd", processes = 4, ...options }: CrowdOptions): Crowd {
   const size = options.size / processes;
   const parts = Array.from({ length: processes }, (_, index) => {
     const part: CrowdPart = { ...options, service, first: index * size, size };
-    const child = spawn(process.execPath, ["--import", loader, program, JSON.stringify(part)], {
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
-    if (child.pid !== undefined) child.once("exit", killAfterDeath(child.pid));
+    const child = startProgram(program, JSON.stringify(part), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
     let report: CrowdReport = { registered: 0, live: 0, smallest: 0 };
     child.on("message", (message) => {
       report = message as CrowdReport; // from our own program

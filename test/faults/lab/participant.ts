@@ -2,10 +2,8 @@
  * A program that uses rollcall in a process of its own, so that it can be stopped, continued and killed: it registers and
  * watches as it is told, and everything that it is shown is kept here with its time.
  */
-import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import type { Membership, NewInstance } from "rollcall";
-import { killAfterDeath } from "../../support/after-death.js";
+import { startProgram } from "../../support/program.js";
 import type { Command, ParticipantOptions, Report, StatusReport, ViewReport } from "./participant-protocol.js";
 
 export type { ParticipantOptions, StatusReport, ViewReport } from "./participant-protocol.js";
@@ -35,18 +33,16 @@ export interface Participant extends AsyncDisposable {
   kill(signal?: NodeJS.Signals): Promise<void>;
 }
 
-const loader = new URL("../../support/typescript-loader.mjs", import.meta.url).href;
 const ownProgram = new URL("participant-program.ts", import.meta.url);
 
 /** Starts `program`, which speaks the protocol of participants; rollcall's own by default. */
 export async function startParticipant(options: ParticipantOptions, program = ownProgram): Promise<Participant> {
-  const child = spawn(process.execPath, ["--import", loader, fileURLToPath(program), JSON.stringify(options)], {
+  const child = startProgram(program, JSON.stringify(options), {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     serialization: "advanced", // revisions are bigints
   });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   child.on("error", () => {}); // a message that an ended process does not get: whoever sent it hears of the end
-  if (child.pid !== undefined) child.once("exit", killAfterDeath(child.pid));
 
   const statuses: StatusReport[] = [];
   const views: ViewReport[] = [];
