@@ -27,6 +27,8 @@ export interface Recording {
   readonly healedAtMs: number;
   /** When all was as it should be for the first time; absent if that did not come within the bound. */
   readonly settledAtMs?: number;
+  /** The revision at which it was so. */
+  readonly settledRevision?: bigint;
   readonly final: Reading;
 }
 

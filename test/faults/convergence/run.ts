@@ -77,35 +77,42 @@ export async function run(schedule: Schedule): Promise<Recording> {
   await within(HEALED_WITHIN_MS, "not everything could be healed", Promise.all(lanes.values()));
   const healedAtMs = nowMs();
 
-  const record = (final: Reading, settledAtMs?: number): Recording => ({
+  const record = (final: Reading, settled?: Settled): Recording => ({
     lives: livesOf(members.livesSinceMs, auditor.events),
     intents: [...servers.values()].flatMap((server) => structuredClone(server.intents)),
     clients: [...clients.values()].flatMap((client) => client.records()),
     startedAtMs,
     healedAtMs,
-    ...(settledAtMs !== undefined && { settledAtMs }),
+    ...(settled && { settledAtMs: settled.atMs, settledRevision: settled.revision }),
     final,
   });
-  const isWell = async (sinceMs?: number) => {
-    const recording = record(await linearizableRead(client), sinceMs);
-    return [...liveness(recording), ...convergence(recording)].length === 0;
+  const wellAt = async (since?: Settled): Promise<bigint | undefined> => {
+    const recording = record(await linearizableRead(client), since);
+    return [...liveness(recording), ...convergence(recording)].length === 0 ? recording.final.revision : undefined;
   };
-  let settledAtMs: number | undefined;
+  let settled: Settled | undefined;
   const isLate = () => nowMs() > healedAtMs + BOUND_MS;
-  while (settledAtMs === undefined && !isLate()) {
-    const sinceMs = nowMs();
-    if (await isWell()) {
+  while (!settled && !isLate()) {
+    const atMs = nowMs();
+    const revision = await wellAt();
+    if (revision !== undefined) {
       await sleep(HOLD_MS);
       // Within the bound a lease may still end that was on its last legs. What happens later, the checks tell.
-      if ((await isWell(sinceMs)) || isLate()) settledAtMs = sinceMs;
+      if ((await wellAt({ atMs, revision })) !== undefined || isLate()) settled = { atMs, revision };
     } else await sleep(LOOK_EVERY_MS);
   }
   const final = await linearizableRead(client);
   await auditor.caughtUp();
-  const recording = record(final, settledAtMs);
+  const recording = record(final, settled);
   const known = knownUntil(recording.lives.at(-1) as Life); // there is at least one
   if (known < final.revision) throw new Error(`the auditor knows revision ${known}, and etcd is at ${final.revision}`);
   return recording;
+}
+
+/** Since when, and from which revision on, all is as it should be. */
+interface Settled {
+  readonly atMs: number;
+  readonly revision: bigint;
 }
 
 /** Each epoch that the auditor heard of is the life in which its first event came; a life without events has none. */
