@@ -170,8 +170,12 @@ describe("a registration, whatever happens to the cluster, the way there and its
           expect(registrant.stands, `${registrant.keys} as it was written`).toBe(true);
           expect(registrant.held).toEqual(registrant.keys);
           expect(registrant.leases).toEqual([registrant.leaseId]);
+          await scene.perform({ do: "delete the keys" });
+          await world.clock.advance(BACK_WITHIN_MS);
+          expect(registrant.stands, `${registrant.keys}, deleted once more`).toBe(true);
         } else {
-          expect(registrant.outcome).toBeInstanceOf(Error);
+          expect(registrant.outcome).toMatchObject({ code: expect.stringMatching(/REGISTRY_(DENIED|FAILED)/) });
+          expect(steps.some((step) => step.do === "fate" && step.fate.kind === "refused")).toBe(true);
           expect(registrant.held).toEqual([]);
           expect(registrant.leases).toEqual([]);
         }

@@ -19,7 +19,12 @@ import { keyBytes, keyText } from "../client/key-range.js";
 import { Event_EventType, Watch, type WatchRequestSchema, type WatchResponse } from "../proto/etcd_pb.js";
 import { type Judgement, judgeAll, readKeys } from "./claim.js";
 
+// As for a view's watch: a member that is well answers at once, and one that hangs is noticed by the client's probe.
+const CREATED_WITHIN_MS = 5_000;
 const RETRY = { baseMs: 100, maxMs: 2_000 };
+// Ample for an answer, and a small part of the time between two tries: four hundred registrations in one process would
+// otherwise cost more while etcd is away than while it is there.
+const DOUBTFUL_READ_MS = 1_000;
 
 export interface OwnKeysOptions {
   readonly client: EtcdClient;
@@ -32,6 +37,11 @@ export interface OwnKeysOptions {
   readonly revision: bigint;
   /** How often the keys are read although the watch is silent. */
   readonly verifyEveryMs: number;
+  /**
+   * Whether the lease is in doubt. The renewals look for etcd then, on one stream for all registrations, and the first that
+   * is answered has the keys read; so they are read no more often than usual by themselves.
+   */
+  readonly isInDoubt: () => boolean;
   /** Told of each change and after each read. */
   readonly onJudgement: (judgement: Judgement) => void;
   /** Reading them is refused: what happens to the keys may go unseen. Told once, and again after a read that was not refused. */
@@ -43,6 +53,9 @@ export class OwnKeys {
   readonly #stopping = new AbortController();
   #stream: EtcdStream<MessageInitShape<typeof WatchRequestSchema>> | undefined;
   #startRevision = 0n;
+  #openedAtMs = 0;
+  /** The member has taken the watch. */
+  #created = false;
   #reading = false;
   #blind = false;
   #timer: Timer | undefined;
@@ -67,18 +80,22 @@ export class OwnKeys {
   }
 
   async #read(): Promise<void> {
-    const { client, entries, leaseId } = this.#options;
+    const { client, entries, leaseId, isInDoubt } = this.#options;
     const { signal } = this.#stopping;
     this.#timer?.cancel();
     this.#reading = true;
     try {
       const keys = entries.map(({ key }) => key);
-      const { found, revision } = await readKeys(client, keys, { signal });
+      const { found, revision } = await readKeys(client, keys, {
+        signal,
+        ...(isInDoubt() && { timeoutMs: DOUBTFUL_READ_MS }),
+      });
       if (signal.aborted) return;
       this.#blind = false;
       // A read alone does not end the row of failures: a watch that is cut as soon as it is open must not make a hot loop.
       if (this.#stream) this.#failures = 0;
-      else this.#watch(revision + 1n);
+      this.#giveUpUnanswered();
+      if (!this.#stream) this.#watch(revision + 1n);
       this.#readAfter(this.#jitteredPeriodMs());
       this.#options.onJudgement(judgeAll(entries, found, leaseId));
     } catch (error) {
@@ -96,9 +113,19 @@ export class OwnKeys {
     this.#options.onBlind(error);
   }
 
+  /** A member that answers everything but the watch is no help: its stream stays open, and the connection is well. */
+  #giveUpUnanswered(): void {
+    if (!this.#stream || this.#created || this.#options.clock.nowMs() - this.#openedAtMs < CREATED_WITHIN_MS) return;
+    this.#stream.suspect("it did not answer the request for a watch");
+    this.#stream.cancel();
+    this.#stream = undefined;
+  }
+
   #watch(startRevision: bigint): void {
-    const { client, entries, probePrefix } = this.#options;
+    const { client, clock, entries, probePrefix } = this.#options;
     this.#startRevision = startRevision;
+    this.#openedAtMs = clock.nowMs();
+    this.#created = false;
     this.#stream = client.stream(
       Watch.method.watch,
       { onMessage: (response: WatchResponse) => this.#heard(response), onEnd: () => this.#ended() },
@@ -109,7 +136,8 @@ export class OwnKeys {
     }
   }
 
-  #heard({ canceled, compactRevision, events }: WatchResponse): void {
+  #heard({ created, canceled, compactRevision, events }: WatchResponse): void {
+    this.#created ||= created;
     if (canceled) {
       // Compaction, or a token that is no longer good; a new one is harmless.
       if (compactRevision === 0n) this.#stream?.renewToken();
@@ -140,8 +168,9 @@ export class OwnKeys {
 
   #retry(): void {
     if (this.#stopping.signal.aborted) return;
+    const { isInDoubt, random } = this.#options;
     this.#failures += 1;
-    this.#readAfter(fullJitter(RETRY, this.#failures, this.#options.random));
+    this.#readAfter(isInDoubt() ? this.#jitteredPeriodMs() : fullJitter(RETRY, this.#failures, random));
   }
 
   #readAfter(delayMs: number): void {

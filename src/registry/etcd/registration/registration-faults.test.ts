@@ -105,6 +105,48 @@ describe("a registration under faults", () => {
     expect(states).toEqual(["registered"]);
   });
 
+  it("leaves it to the renewals to look for etcd while its lease is in doubt, and reads its keys as soon as one is answered", async () => {
+    await register();
+    watch().end(unavailable());
+    const failAll = async () => {
+      let failed = 0;
+      for (; client.waitingCalls(KV.method.txn) > 0; failed += 1)
+        await client.nextCall(KV.method.txn).fail(unavailable());
+      return failed;
+    };
+    for (let passedMs = 0; passedMs < 12_000; passedMs += 100) {
+      await clock.advance(100);
+      await failAll();
+    }
+    expect(registration.current.state).toBe("lost");
+    let reads = 0;
+    for (let passedMs = 0; passedMs < 60_000; passedMs += 100) {
+      await clock.advance(100);
+      reads += await failAll();
+    }
+    expect(reads).toBeGreaterThanOrEqual(6);
+    expect(reads).toBeLessThanOrEqual(8);
+    (await answerable()).message({ ID: idOf(), TTL: 10n });
+    await client.nextCall(KV.method.txn).answer(reading(20n, ours()));
+    expect(registration.current.state).toBe("registered");
+  });
+
+  it("watches its keys elsewhere when the member never answers the request for a watch", async () => {
+    await register();
+    const unanswered = watch();
+    await clock.advance(9_999);
+    await client.nextCall(KV.method.txn).answer(reading(30n, ours()));
+    expect(unanswered.ended).toBe("cancelled");
+    expect(unanswered.suspected).toBe("it did not answer the request for a watch");
+    const guard = watch();
+    guard.message({ created: true });
+    for (let reads = 0; reads < 2; reads += 1) {
+      await clock.advance(9_999);
+      await client.nextCall(KV.method.txn).answer(reading(31n, ours()));
+    }
+    expect(guard.ended).toBeUndefined();
+  });
+
   it("makes a new lease as soon as etcd says that its own is gone", async () => {
     await register();
     const before = idOf();

@@ -232,6 +232,7 @@ export class RegistrationRunner {
       leaseId: this.#entriesLeaseId,
       revision: this.#seenRevision,
       verifyEveryMs: this.ttlMs,
+      isInDoubt: () => this.#state.name === "suspect" || this.#state.name === "lost",
       onJudgement: (judgement) => {
         if (judgement.type !== "intact") this.#dispatch(judgement);
       },
