@@ -6,7 +6,7 @@
 import type { Clock } from "../../../clock.js";
 import type { Random } from "../../../random.js";
 import type { EtcdCallOptions, EtcdClient } from "../client/client.js";
-import { currentHeader } from "./list.js";
+import { currentHeader } from "./history.js";
 import { continues, type Position, type StoreHeader } from "./position.js";
 
 // How long a stream may be deaf unnoticed, at most; with the time that a report and a list take, what it kept from us is known

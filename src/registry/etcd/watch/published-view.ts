@@ -15,7 +15,7 @@ import { publishMembership } from "../../../observe/events.js";
 import type { Layout } from "../../layouts/layout.js";
 import type { MassDeletionRule } from "../../mass-deletion.js";
 import { RetainedInstances } from "../../retained-instances.js";
-import type { Held } from "./list.js";
+import type { Held } from "./history.js";
 import { MembershipTable } from "./membership.js";
 import type { Change, Entry, Position } from "./position.js";
 import type { WatchObserver } from "./watch.js";

@@ -15,7 +15,7 @@ import type { Clock, Timer } from "../../../../clock.js";
 import { RollcallError } from "../../../../errors.js";
 import type { Membership } from "../../../../instance.js";
 import type { Live } from "../../../../live.js";
-import type { Held } from "../list.js";
+import type { Held } from "../history.js";
 import { type Change, continues, type Entry, type Position, type StoreHeader } from "../position.js";
 import type { WatchObserver } from "../watch.js";
 import type { SnapshotFolder, StoredSnapshot } from "./snapshot-folder.js";
