@@ -17,7 +17,8 @@ async function start() {
 async function readsOf(endpoint = ""): Promise<number> {
   const metrics = await (await fetch(`http://${endpoint}/metrics`)).text();
   const count = /^grpc_server_handled_total\{grpc_code="OK",grpc_method="Range".*\} (\S+)$/m.exec(metrics)?.[1];
-  return Number(count ?? 0);
+  if (count === undefined) throw new Error(`${endpoint} does not say how many reads it has answered`);
+  return Number(count);
 }
 
 describe.concurrent("a view", () => {
