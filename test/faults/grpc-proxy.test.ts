@@ -1,7 +1,7 @@
 /**
  * etcd's own gRPC proxy between the registry and the members. It is not transparent: it joins watches into one and makes up the
  * answers to those that came later, renews leases in its own time, answers serializable reads from a cache and progress
- * requests not at all (docs/guides/etcd-grpc-proxy.md).
+ * requests not at all (docs/guides/etcd-failure-modes.md).
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { firstMatch, type Membership } from "rollcall";
