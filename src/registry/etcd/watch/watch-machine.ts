@@ -62,10 +62,9 @@
  * Everything not in the table changes nothing. What to know of the rows:
  * - The position moves with what was applied: a complete list, an event, a progress report that can be trusted. Never with
  *   the header of a created or data response, which tells the store's revision and not how far this watch has come.
- * - Before a watch is opened again, a linearizable read confirms that the cluster is still the one that was listed: that its
- *   revision and term are not below ours, and that it has what the view holds at our revision. If not, it was rebuilt
- *   meanwhile: list anew, in a new epoch (docs/decisions/0015). Where a permission is missing, that read says so again and again instead of a
- *   watch being opened and refused.
+ * - Before a watch is opened again, a linearizable read confirms that the cluster is still the one that was listed: revision
+ *   and term not below ours, and at our revision what the view holds. If not, it was rebuilt meanwhile: list anew, in a new
+ *   epoch (docs/decisions/0015). Where a permission is missing, that read says so, and no watch is opened to be refused.
  * - `behind`: the member's header is older than our position, or of another cluster: a member that lags, or a cluster that was
  *   rebuilt. Confirm, and then another member; after a pause, since one address may stand for all of them.
  * - `nameless`: the answer says nothing of its store, and so proves nothing: the check for an open stream comes at once.
