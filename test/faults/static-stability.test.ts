@@ -243,7 +243,7 @@ describe.concurrent("static stability", () => {
 
   test("19: a client that starts after everybody was lost retains those of its snapshot, and does not overwrite it", async () => {
     await using lab = await startLaboratory({ size: 1 });
-    await using folder = await temporaryFolder();
+    await using folder = await snapshotFolder();
     await put(lab, addresses);
     const options = { snapshot: { folder: folder.path } };
     {
