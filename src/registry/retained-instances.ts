@@ -41,7 +41,7 @@ export class RetainedInstances {
   changed(difference: Difference, agoMs = 0): void {
     if (agoMs >= this.#environment.rule.graceMs) return;
     this.#brake.changed(difference, this.#environment.clock.nowMs() - agoMs);
-    this.#follow(difference.present);
+    this.#follow(difference.present, agoMs);
   }
 
   /** Keeps everybody until `resume()`. */
@@ -65,18 +65,18 @@ export class RetainedInstances {
     this.suspend();
   }
 
-  #follow(present: number): void {
+  #follow(present: number, agoMs: number): void {
     const { length } = this.current;
-    if (length > 0 && !this.#engaged) this.#engage(length, present);
+    if (length > 0 && !this.#engaged) this.#engage(length, present, agoMs);
     else if (length === 0 && this.#engaged) this.#letGo();
   }
 
-  #engage(vanished: number, present: number): void {
+  #engage(vanished: number, present: number, agoMs: number): void {
     const { windowMs, graceMs } = this.#environment.rule;
     this.#engaged = true;
     this.#lapsed = 0;
     this.#startTimer();
-    const [window, grace] = [seconds(windowMs), seconds(graceMs)];
+    const [window, grace] = [seconds(agoMs || windowMs), seconds(graceMs - agoMs)];
     const loss = `lost ${vanished} instances within ${window}`;
     this.#say("engaged", `${loss}, ${present} are left; the lost are retained as a last resort for ${grace}`);
   }

@@ -183,6 +183,8 @@ describe("a view that is remembered", () => {
       list(50n, []);
       await clock.advance(99_000);
       expect(summary(view.membership.current)).toBe("live 50/0  + a,b,c,d,e");
+      const loss = "lost 5 instances within 200 s, 0 are left; the lost are retained as a last resort for 100 s";
+      expect(warnings).toEqual([`the view of "book" ${loss}`]);
       await clock.advance(1_000);
       expect(summary(view.membership.current)).toBe("live 50/0 ");
       await clock.advance(20_000);
