@@ -1,9 +1,10 @@
 /** What is told of a run: whether a check failed, and how much it has proved. */
 import { allChecks } from "./checks/all.js";
 import type { Violation } from "./checks/check.js";
+import { placeViews } from "./placement.js";
 import type { Recording } from "./recording.js";
 import { kindOf, type Schedule } from "./schedule.js";
-import { judge, knownViews, livesOfEpochs } from "./truth.js";
+import { judge } from "./truth.js";
 
 export interface Outcome {
   readonly seed: number;
@@ -24,14 +25,10 @@ export interface Outcome {
 export function outcomeOf(schedule: Schedule, recording: Recording): Outcome {
   const done: Record<string, number> = {};
   for (const action of schedule.actions) done[kindOf(action)] = (done[kindOf(action)] ?? 0) + 1;
-  const judgements = recording.clients.flatMap((client) => {
-    const lifeOf = livesOfEpochs(client, recording.lives);
-    return knownViews(client).map((view) => {
-      const life = lifeOf.get(view.epoch);
-      return life ? judge(view, life, recording.lives) : "wrong";
-    });
-  });
-  const { settledAtMs, healedAtMs } = recording;
+  const judgements = recording.clients.flatMap((client) =>
+    placeViews(client, recording.lives).map(({ view, life }) => judge(view, life, recording.lives)),
+  );
+  const { settled, healedAtMs } = recording;
   return {
     seed: schedule.seed,
     etcd: schedule.etcd,
@@ -40,6 +37,6 @@ export function outcomeOf(schedule: Schedule, recording: Recording): Outcome {
     views: judgements.length,
     unknowable: judgements.filter((judgement) => judgement === "unknowable").length,
     events: recording.lives.reduce((sum, { events }) => sum + events.length, 0),
-    ...(settledAtMs !== undefined && { settledMs: settledAtMs - healedAtMs }),
+    ...(settled && { settledMs: settled.atMs - healedAtMs }),
   };
 }

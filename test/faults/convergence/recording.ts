@@ -25,10 +25,8 @@ export interface Recording {
   /** The times of the schedule count from here. */
   readonly startedAtMs: number;
   readonly healedAtMs: number;
-  /** When all was as it should be for the first time; absent if that did not come within the bound. */
-  readonly settledAtMs?: number;
-  /** The revision at which it was so. */
-  readonly settledRevision?: bigint;
+  /** When, and at which revision, all was as it should be; absent if that did not come within the bound. */
+  readonly settled?: { readonly atMs: number; readonly revision: bigint };
   readonly final: Reading;
 }
 

@@ -77,28 +77,28 @@ export async function run(schedule: Schedule): Promise<Recording> {
   await within(HEALED_WITHIN_MS, "not everything could be healed", Promise.all(lanes.values()));
   const healedAtMs = nowMs();
 
-  const record = (final: Reading, settled?: Settled): Recording => ({
+  const record = (final: Reading, settled?: Recording["settled"]): Recording => ({
     lives: livesOf(members.livesSinceMs, auditor.events),
     intents: [...servers.values()].flatMap((server) => structuredClone(server.intents)),
     clients: [...clients.values()].flatMap((client) => client.records()),
     startedAtMs,
     healedAtMs,
-    ...(settled && { settledAtMs: settled.atMs, settledRevision: settled.revision }),
+    ...(settled && { settled }),
     final,
   });
-  const wellAt = async (since?: Settled): Promise<bigint | undefined> => {
-    const recording = record(await linearizableRead(client), since);
-    return [...liveness(recording), ...convergence(recording)].length === 0 ? recording.final.revision : undefined;
+  const look = async (since?: Recording["settled"]) => {
+    const reading = await linearizableRead(client);
+    const recording = record(reading, since);
+    return { reading, isWell: [...liveness(recording), ...convergence(recording)].length === 0 };
   };
-  let settled: Settled | undefined;
+  let settled: Recording["settled"];
   const isLate = () => nowMs() > healedAtMs + BOUND_MS;
   while (!settled && !isLate()) {
-    const atMs = nowMs();
-    const revision = await wellAt();
-    if (revision !== undefined) {
+    const { reading, isWell } = await look();
+    if (isWell) {
       await sleep(HOLD_MS);
       // Within the bound a lease may still end that was on its last legs. What happens later, the checks tell.
-      if ((await wellAt({ atMs, revision })) !== undefined || isLate()) settled = { atMs, revision };
+      if ((await look(reading)).isWell || isLate()) settled = { atMs: reading.atMs, revision: reading.revision };
     } else await sleep(LOOK_EVERY_MS);
   }
   const final = await linearizableRead(client);
@@ -107,12 +107,6 @@ export async function run(schedule: Schedule): Promise<Recording> {
   const known = knownUntil(recording.lives.at(-1) as Life); // there is at least one
   if (known < final.revision) throw new Error(`the auditor knows revision ${known}, and etcd is at ${final.revision}`);
   return recording;
-}
-
-/** Since when, and from which revision on, all is as it should be. */
-interface Settled {
-  readonly atMs: number;
-  readonly revision: bigint;
 }
 
 /** Each epoch that the auditor heard of is the life in which its first event came; a life without events has none. */

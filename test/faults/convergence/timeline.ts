@@ -6,7 +6,7 @@ import { describeAction, type Schedule } from "./schedule.js";
 import { shownLine } from "./truth.js";
 
 export function timeline(schedule: Schedule, recording: Recording, violations: readonly Violation[]): string {
-  const { startedAtMs, healedAtMs, settledAtMs, lives, intents, clients } = recording;
+  const { startedAtMs, healedAtMs, settled, lives, intents, clients } = recording;
   const lines: { readonly atMs: number; readonly text: string }[] = [];
   const add = (atMs: number | undefined, text: string) => {
     if (atMs !== undefined) lines.push({ atMs, text });
@@ -14,7 +14,7 @@ export function timeline(schedule: Schedule, recording: Recording, violations: r
 
   for (const action of schedule.actions) add(startedAtMs + action.atMs, `>> ${describeAction(action)}`);
   add(healedAtMs, ">> everything is healed");
-  add(settledAtMs, ">> everything is as it should be");
+  add(settled?.atMs, ">> everything is as it should be");
   for (const [index, { sinceMs }] of lives.entries()) add(sinceMs, `>> life ${index} of the cluster`);
   for (const event of lives.flatMap(({ events }) => events)) add(event.atMs, `   etcd ${describeEvent(event)}`);
   for (const { writer, fromMs, registered, endedAtMs } of intents) {

@@ -72,38 +72,6 @@ export function judge(view: KnownView, life: Life, lives: readonly Life[]): "exa
   return shown.length === truth.length && shown.every((line, index) => line === truth[index]) ? "exact" : "wrong";
 }
 
-/** The revision of a store that nobody has written to: one such is like another, so no client can tell that it was wiped. */
-const UNWRITTEN = 1n;
-
-/**
- * The life that each epoch of a client shows. A view does not say it, so it is the reading under which most views are exact;
- * a later epoch can only be of a later life, and no view is older than what it shows.
- */
-export function livesOfEpochs(client: ClientRecord, lives: readonly Life[]): ReadonlyMap<number, Life> {
-  const epochs = new Map<number, KnownView[]>();
-  for (const view of knownViews(client)) epochs.set(view.epoch, [...(epochs.get(view.epoch) ?? []), view]);
-  const inOrder = [...epochs].sort(([a], [b]) => a - b);
-
-  const best = (fromEpoch: number, fromLife: number): { readonly score: number; readonly lives: readonly Life[] } => {
-    const [, views] = inOrder[fromEpoch] ?? [];
-    let found = { score: 0, lives: [] as readonly Life[] };
-    if (!views) return found;
-    for (let index = fromLife; index < lives.length; index += 1) {
-      const life = lives[index] as Life; // below the length
-      if (views.some(({ atMs, revision }) => atMs < life.sinceMs && revision > UNWRITTEN)) break;
-      const own = views.reduce((sum, view) => sum + SCORES[judge(view, life, lives)], 1);
-      const further = best(fromEpoch + 1, index + 1);
-      if (own + further.score > found.score) found = { score: own + further.score, lives: [life, ...further.lives] };
-    }
-    return found;
-  };
-  const chosen = best(0, 0).lives;
-  return new Map(chosen.map((life, index) => [inOrder[index]?.[0] ?? 0, life]));
-}
-
-/** One view that can be told exact outweighs all that cannot be judged. */
-const SCORES = { exact: 1_000_000, unknowable: 1, wrong: 0 };
-
 function line(id: string, address: string, attributes: Readonly<Record<string, unknown>>): InstanceLine {
   const sorted = Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1));
   return `${id} ${address} ${JSON.stringify(Object.fromEntries(sorted))}`;

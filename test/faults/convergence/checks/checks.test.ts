@@ -48,8 +48,7 @@ const good: Recording = {
   clients: [client({ state: "pending" }, live(1, []), live(2, [a]), stale(2, [a]), live(3, [a, b]))],
   startedAtMs: 0,
   healedAtMs: 30_000,
-  settledAtMs: 31_000,
-  settledRevision: 31n, // an event of revision n comes at n seconds
+  settled: { atMs: 31_000, revision: 31n },
   final: { atMs: 40_000, revision: 3n, entries: new Map() },
 };
 
@@ -111,6 +110,18 @@ describe("the checks of a run", () => {
       const lives = [{ sinceMs: 0, events: [] }, rebuilt];
       expect(violated({ lives, clients: [client(live(1, []), live(2, [a]), live(3, [a, b]))] })).toEqual([]);
       expect(violated({ lives, clients: [client(live(1, []), live(2, [b]), live(3, [a, b]))] })).toContain("exactness");
+    });
+
+    it("lets an epoch go on into a rebuilt cluster only where nothing tells the two apart", () => {
+      const neighbour = { ...event(2, "10.0.0.9", "z.1", 0), key: "/services/bookstore/10.0.0.9:1" };
+      const empty = { sinceMs: 0, events: [neighbour] };
+      const after = { sinceMs: 10_500, events: [neighbour, event(3, "10.0.0.1", "a.1"), event(4, "10.0.0.2", "b.1")] };
+      const went = { clients: [client(live(2, []), live(4, [a, b]))] };
+      expect(violated({ ...went, lives: [empty, after] })).toEqual([]);
+      const registered = { sinceMs: 0, events: [event(2, "10.0.0.1", "a.1", 1)] };
+      const again = { sinceMs: 10_500, events: [event(2, "10.0.0.1", "a.1", 2), event(3, "10.0.0.2", "b.1")] };
+      const clients = [client(live(2, [a]), live(3, [a, b]))];
+      expect(violated({ clients, lives: [registered, again] })).toEqual(["exactness"]);
     });
 
     it("says nothing of revisions that a wipe took from the auditor, and no phantom still does", () => {
@@ -203,12 +214,12 @@ describe("the checks of a run", () => {
       const again = [event(40, "10.0.0.1"), event(41, "10.0.0.1", "a.1", 1)];
       const before = good.lives[0]!.events;
       const filling = Array.from({ length: 36 }, (_, index) => event(index + 4, "10.0.0.2", "b.1", 2));
-      const settled = { settledAtMs: 39_500, settledRevision: 39n, clients: [client(live(41, [a, b]))] };
+      const settled = { settled: { atMs: 39_500, revision: 39n }, clients: [client(live(41, [a, b]))] };
       expect(violated({ ...settled, lives: [{ sinceMs: 0, events: [...before, ...filling] }] })).toContain("exactness");
       const lives = [{ sinceMs: 0, events: [...before, ...filling, ...again] }];
       expect(violated({ ...settled, lives })).toEqual(["liveness"]);
       // The auditor may hear of it late: what counts is the revision.
-      expect(violated({ ...settled, lives, settledRevision: 41n })).toEqual([]);
+      expect(violated({ ...settled, lives, settled: { atMs: 39_500, revision: 41n } })).toEqual([]);
     });
   });
 
@@ -222,7 +233,7 @@ describe("the checks of a run", () => {
 
     it("fails for a client that goes stale when all had settled", () => {
       const flapping = client(live(3, [a, b]), stale(3, [a, b]), live(3, [a, b]));
-      expect(violated({ clients: [flapping], settledAtMs: 10_500 })).toEqual(["convergence"]);
+      expect(violated({ clients: [flapping], settled: { atMs: 10_500, revision: 3n } })).toEqual(["convergence"]);
     });
   });
 

@@ -2,7 +2,7 @@
 import { instancesIn, shownLine } from "../truth.js";
 import type { Check, Violation } from "./check.js";
 
-export const convergence: Check = ({ clients, final, settledAtMs }) =>
+export const convergence: Check = ({ clients, final, settled }) =>
   clients
     .filter(({ alive }) => alive)
     .flatMap(({ name, views }) => {
@@ -18,7 +18,7 @@ export const convergence: Check = ({ clients, final, settledAtMs }) =>
         if (shown !== truth) complain(final.atMs, `shows [${shown}], and a read shows [${truth}]`);
       }
       for (const { view, atMs } of views) {
-        if (settledAtMs !== undefined && atMs > settledAtMs && view.state !== "live") {
+        if (settled && atMs > settled.atMs && view.state !== "live") {
           complain(atMs, `went ${view.state} when all had settled`);
         }
       }

@@ -6,7 +6,7 @@
 import { signatureOf } from "../truth.js";
 import type { Check, Violation } from "./check.js";
 
-export const liveness: Check = ({ intents, final, settledRevision, lives }) => {
+export const liveness: Check = ({ intents, final, settled, lives }) => {
   const violations: Violation[] = [];
   const complain = (atMs: number, what: string) => violations.push({ check: "liveness", atMs, what });
 
@@ -30,7 +30,7 @@ export const liveness: Check = ({ intents, final, settledRevision, lives }) => {
     complain(final.atMs, `${key} is still held by lease ${lease.toString(16)}: ${value}`);
   }
   for (const { key, value, modRevision, atMs } of lives.at(-1)?.events ?? []) {
-    if (settledRevision === undefined || modRevision <= settledRevision) continue; // the auditor hears of it late
+    if (!settled || modRevision <= settled.revision) continue;
     const what = value === undefined ? "deleted" : `written as ${value}`;
     complain(atMs, `${key} was ${what} at revision ${modRevision}, when all had settled`);
   }

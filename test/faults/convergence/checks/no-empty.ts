@@ -2,7 +2,8 @@
  * No failure of etcd takes away what a client has: a view that was once known is never pending again, and one that goes stale
  * keeps its instances. An empty view is one that etcd's history shows as empty; not knowing that history is no excuse.
  */
-import { instancesIn, knownViews, livesOfEpochs, stateAt } from "../truth.js";
+import { placeViews } from "../placement.js";
+import { instancesIn, stateAt } from "../truth.js";
 import type { Check, Violation } from "./check.js";
 
 export const noEmpty: Check = ({ clients, lives }) =>
@@ -15,17 +16,15 @@ export const noEmpty: Check = ({ clients, lives }) =>
     for (const { view, atMs } of firstKnown < 0 ? [] : client.views.slice(firstKnown)) {
       if (view.state === "pending") complain(atMs, "is pending again");
     }
-    const lifeOf = livesOfEpochs(client, lives);
-    const views = knownViews(client);
-    for (const [index, view] of views.entries()) {
-      const before = views[index - 1];
+    const views = placeViews(client, lives);
+    for (const [index, { view, life }] of views.entries()) {
+      const before = views[index - 1]?.view;
       const claim = `epoch ${view.epoch} revision ${view.revision}`;
       const samePlace = before?.epoch === view.epoch && before.revision === view.revision;
       if (view.state === "stale" && samePlace && view.instances.length < before.instances.length) {
         complain(view.atMs, `lost instances when ${claim} went stale`);
       }
-      const life = lifeOf.get(view.epoch);
-      if (view.instances.length > 0 || !life || !before || before.instances.length === 0) continue;
+      if (view.instances.length > 0 || !before || before.instances.length === 0) continue;
       if (instancesIn(stateAt(life, view.revision)).length > 0) complain(view.atMs, `shows nothing at ${claim}`);
     }
     return violations;

@@ -2,16 +2,15 @@
  * Nothing is shown, and nothing retained, that was never there. Weaker than exactness, and it holds where exactness says
  * nothing: for `retained`, and for what a wipe has taken from the auditor before it was heard.
  */
+
+import { placeViews } from "../placement.js";
 import type { Life } from "../recording.js";
-import { type InstanceLine, knownUntil, knownViews, lineOf, livesOfEpochs, shownLine } from "../truth.js";
+import { type InstanceLine, knownUntil, lineOf, shownLine } from "../truth.js";
 import type { Check } from "./check.js";
 
 export const noPhantom: Check = ({ clients, lives, intents }) =>
-  clients.flatMap((client) => {
-    const lifeOf = livesOfEpochs(client, lives);
-    return knownViews(client).flatMap((view) => {
-      const life = lifeOf.get(view.epoch);
-      if (!life) return []; // exactness tells
+  clients.flatMap((client) =>
+    placeViews(client, lives).flatMap(({ view, life }) => {
       const everThere = linesUntil([life], view.revision);
       // What was retained may be of an earlier life.
       const everAnywhere = linesUntil(lives);
@@ -27,8 +26,8 @@ export const noPhantom: Check = ({ clients, lives, intents }) =>
         atMs: view.atMs,
         what: `${client.name} shows ${line} at epoch ${view.epoch} revision ${view.revision}`,
       }));
-    });
-  });
+    }),
+  );
 
 function linesUntil(lives: readonly Life[], revision?: bigint): Set<InstanceLine> {
   return new Set(
