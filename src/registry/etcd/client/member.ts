@@ -61,22 +61,25 @@ export class Member {
 
   /**
    * Replaces connections that were made with older certificates, each when the new one stands. `onRefused` is told of one that
-   * cannot be made while the old one can be used.
+   * cannot be made while the old one lives.
    */
   renew(version: number, onRefused: (error: unknown) => void): void {
-    for (const [purpose, old] of this.#current) {
-      if (old.state !== "ready" || old.securityVersion >= version || this.#renewing.has(old)) continue;
+    for (const old of [...this.#open]) {
+      if (!isStanding(old) || old.securityVersion >= version || this.#renewing.has(old)) continue;
+      const [purpose] = [...this.#current].find(([, current]) => current === old) ?? [];
+      // One that was retired and still has streams leaves them to whatever took its place.
+      const successor = purpose ? this.#dial() : this.connection("streams");
+      if (successor.securityVersion < version) continue;
       this.#renewing.add(old);
-      const connection = this.#dial();
-      connection.ready
+      successor.ready
         .then(() => {
           // Whatever broke the old one meanwhile was answered with a newer one already.
-          if (this.#current.get(purpose) === old) this.#current.set(purpose, connection);
-          else connection.retire();
+          if (purpose && this.#current.get(purpose) !== old) successor.retire();
+          else if (purpose) this.#current.set(purpose, successor);
           old.leave(movedError(this.target));
         })
         .catch((error: unknown) => {
-          if (old.usable) onRefused(error);
+          if (isStanding(old)) onRefused(error);
         })
         .finally(() => this.#renewing.delete(old));
     }
@@ -103,4 +106,8 @@ export class Member {
   close(error: EtcdError): void {
     for (const connection of [...this.#open]) connection.fail(error);
   }
+}
+
+function isStanding({ state }: Connection): boolean {
+  return state === "ready" || state === "retired";
 }
