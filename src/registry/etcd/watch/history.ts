@@ -35,8 +35,9 @@ export async function currentHeader(
 }
 
 /**
- * The cluster's header as of now, and whether its history still has what is `held`. Where that revision was compacted, nobody
- * can tell; a watch from there is refused for it, and what is then listed tells.
+ * The cluster's header as of now, and whether its history still has what is `held`. A revision that is still to come is proof
+ * that it has not, even if it has come by the time of the next read. Where it was compacted, nobody can tell; a watch from
+ * there is refused for it, and what is then listed tells.
  */
 export async function historyNow(
   { revision, keys, landmark }: Held,
@@ -61,9 +62,9 @@ export async function historyNow(
     const stands = found?.modRevision === landmark?.modRevision && found?.lease === landmark?.lease;
     return { header: storeHeader(header), same: all?.count === BigInt(keys) && stands };
   } catch (error) {
-    const isOutOfReach = error instanceof EtcdError && (error.kind === "compacted" || error.kind === "future-revision");
-    if (!isOutOfReach) throw error;
-    return { header: await currentHeader(client, prefix, options), same: true };
+    const kind = error instanceof EtcdError ? error.kind : undefined;
+    if (kind !== "compacted" && kind !== "future-revision") throw error;
+    return { header: await currentHeader(client, prefix, options), same: kind === "compacted" };
   }
 }
 

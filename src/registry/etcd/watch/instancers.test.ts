@@ -375,6 +375,16 @@ describe("an etcd instancer", () => {
     expect(startRevisionOf(client.nextStream(Watch.method.watch))).toBe(501n);
   });
 
+  it("knows a rebuilt cluster that has overtaken all else since it called the view's revision a future one", async () => {
+    const { views, stream } = await liveView();
+    stream.end(new Error("cut"));
+    await clock.advance(100);
+    await client.nextCall(KV.method.txn).fail(futureRevision());
+    await client.nextCall(KV.method.range).answer({ header: header(500n) });
+    await answerList(500n, ["new"]);
+    expect(views.slice(2).map(summary)).toEqual(["live 500/1 new"]);
+  });
+
   it("knows a rebuilt cluster by its list where the revision of the view was compacted", async () => {
     const { views, stream } = await liveView();
     stream.end(new Error("cut"));
