@@ -1,9 +1,10 @@
 /** The operator's hand, which is etcdctl. What it cannot do within a few seconds, because etcd is down, is not done. */
+
 import type { EtcdClient } from "../../../src/registry/etcd/client/client.js";
 import { keyBytes } from "../../../src/registry/etcd/client/key-range.js";
 import { KV } from "../../../src/registry/etcd/proto/etcd_pb.js";
+import type { EtcdCluster } from "../../support/etcd.js";
 import type { Auditor } from "../lab/auditor.js";
-import type { Laboratory } from "../lab/laboratory.js";
 import { PREFIX } from "./recording.js";
 import type { OperatorAction } from "./schedule.js";
 import { knownUntil } from "./truth.js";
@@ -15,12 +16,16 @@ const newAddress = () => `10.0.9.9:${1_000 + (writes++ % 60_000)}`;
 
 const PATIENCE = [`--command-timeout=${PATIENCE_MS}ms`, `--dial-timeout=${PATIENCE_MS}ms`];
 
-export async function operate(
-  { cluster }: Laboratory,
-  auditor: Auditor,
-  client: EtcdClient,
-  action: OperatorAction,
-): Promise<void> {
+export interface OperatorTools {
+  readonly cluster: EtcdCluster;
+  readonly auditor: Auditor;
+  readonly client: EtcdClient;
+  /** Hears of a compaction that is about to be asked for. */
+  onCompaction(revision: bigint): void;
+}
+
+export async function operate(tools: OperatorTools, action: OperatorAction): Promise<void> {
+  const { cluster, auditor, client, onCompaction } = tools;
   const etcdctl = (...args: readonly string[]) => cluster.etcdctl(...PATIENCE, ...args);
   switch (action.act) {
     case "delete prefix":
@@ -29,7 +34,9 @@ export async function operate(
     case "compact": {
       // No further than the auditor has come: what it missed could not be had again.
       const events = auditor.events.filter(({ epoch }) => epoch === auditor.epoch);
-      await etcdctl("compact", String(knownUntil({ sinceMs: 0, events })));
+      const revision = knownUntil({ sinceMs: 0, events });
+      onCompaction(revision);
+      await etcdctl("compact", String(revision));
       return;
     }
     case "defragment":

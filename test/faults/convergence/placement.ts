@@ -3,9 +3,10 @@
  * most views are exact, in which a client never goes back to an earlier life, goes to another one with a new epoch, and
  * begins a new epoch for no other reason.
  *
- * One exception has to be allowed. Where nothing under the prefix tells two lives apart at the revision at which a client
- * passes from one to the other, as when nobody was registered yet in either, nobody could tell, and the epoch stays.
+ * Where nothing under the prefix tells two lives apart when a client passes from one to the other, as when nobody was
+ * registered yet in either, the epoch may stay (docs/decisions/0015).
  */
+import type { AuditEvent } from "../lab/auditor.js";
 import { type ClientRecord, type Life, PREFIX } from "./recording.js";
 import { judge, type KnownView, knownUntil, knownViews } from "./truth.js";
 
@@ -68,29 +69,45 @@ function leapOf(
   return undefined;
 }
 
-/** Tells whether two lives have the same keys, revisions, leases and values under the prefix at one of the revisions. */
+/**
+ * Tells whether a client that stood at `before` in one life can take another for the same when it comes to `after` there:
+ * - at a revision at which both have the same keys, revisions, leases and values under the prefix;
+ * - or by a list, where the other life was compacted past `before`, if all that is listed was put later.
+ */
 function likeness(lives: readonly Life[]) {
   const contents = new Map(lives.map((life) => [life, contentsOf(life)]));
-  return (a: Life, b: Life, fromRevision: bigint, toRevision: bigint): boolean => {
-    for (let revision = fromRevision; revision <= toRevision; revision += 1n) {
+  return (a: Life, b: Life, before: bigint, after: bigint): boolean => {
+    for (let revision = before; revision <= after; revision += 1n) {
       const content = contents.get(a)?.[Number(revision)];
-      if (content !== undefined && content === contents.get(b)?.[Number(revision)]) return true;
+      if (content !== undefined && sameContent(content, contents.get(b)?.[Number(revision)])) return true;
     }
-    return false;
+    const listed = contents.get(b)?.[Number(after)];
+    const wasCompacted = b.compactions?.some((revision) => revision > before) ?? false;
+    return wasCompacted && [...(listed ?? [])].every(({ modRevision }) => modRevision > before);
   };
 }
 
-/** By revision, as far as they are known. */
-function contentsOf(life: Life): readonly string[] {
-  const standing = new Map<string, string>();
-  const contents = [""];
+type Content = ReadonlySet<AuditEvent>;
+
+/** What stands under the prefix, by revision, as far as that is known. */
+function contentsOf(life: Life): readonly Content[] {
+  const standing = new Map<string, AuditEvent>();
+  const contents: Content[] = [new Set()];
   for (let revision = 1n; revision <= knownUntil(life); revision += 1n) {
-    for (const { key, value, lease, modRevision } of life.events) {
-      if (modRevision !== revision || !key.startsWith(PREFIX)) continue;
-      if (value === undefined) standing.delete(key);
-      else standing.set(key, `${key} ${modRevision} ${lease} ${value}`);
+    for (const event of life.events) {
+      if (event.modRevision !== revision || !event.key.startsWith(PREFIX)) continue;
+      if (event.value === undefined) standing.delete(event.key);
+      else standing.set(event.key, event);
     }
-    contents.push([...standing.values()].sort().join("\n"));
+    contents.push(new Set(standing.values()));
   }
   return contents;
+}
+
+/** Events of two lives are never one and the same, and may say the same. */
+function sameContent(a: Content, b: Content | undefined): boolean {
+  if (!b || a.size !== b.size) return false;
+  const say = ({ key, modRevision, lease, value }: AuditEvent) => `${key} ${modRevision} ${lease} ${value}`;
+  const said = new Set([...b].map(say));
+  return [...a].every((event) => said.has(say(event)));
 }

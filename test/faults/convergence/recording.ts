@@ -35,6 +35,8 @@ export interface Life {
   /** No view that was published before can be of it. */
   readonly sinceMs: number;
   readonly events: readonly AuditEvent[];
+  /** What it was asked to forget: all that stood before each of these revisions. */
+  readonly compactions?: readonly bigint[];
 }
 
 /** That a server wants to be registered, from a call of `register()` to its end. */

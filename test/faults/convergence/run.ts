@@ -13,7 +13,7 @@ import { convergence } from "./checks/convergence.js";
 import { liveness } from "./checks/liveness.js";
 import { newClient } from "./client.js";
 import { membersOf } from "./members.js";
-import { operate } from "./operator.js";
+import { type OperatorTools, operate } from "./operator.js";
 import { BOUND_MS, HOLD_MS, type Life, type Reading, type Recording } from "./recording.js";
 import { type Action, FAULTS_MS, type Schedule } from "./schedule.js";
 import { newServer } from "./server.js";
@@ -37,6 +37,13 @@ export async function run(schedule: Schedule): Promise<Recording> {
   );
   const clients = new Map(schedule.clients.map((name) => [name, newClient(lab, name, endpointsOf(name))] as const));
 
+  const compactions: { readonly atMs: number; readonly revision: bigint }[] = [];
+  const tools: OperatorTools = {
+    cluster,
+    auditor,
+    client,
+    onCompaction: (revision) => compactions.push({ atMs: nowMs(), revision }),
+  };
   const perform = async (action: Action): Promise<unknown> => {
     switch (action.kind) {
       case "registrar":
@@ -46,7 +53,7 @@ export async function run(schedule: Schedule): Promise<Recording> {
       case "members":
         return members.do(action);
       case "operator":
-        return operate(lab, auditor, client, action).catch(() => {}); // etcd was down, or there was no such thing
+        return operate(tools, action).catch(() => {}); // etcd was down, or there was no such thing
       case "network": {
         const network = networks.get(action.of);
         const { mode } = action;
@@ -78,7 +85,7 @@ export async function run(schedule: Schedule): Promise<Recording> {
   const healedAtMs = nowMs();
 
   const record = (final: Reading, settled?: Recording["settled"]): Recording => ({
-    lives: livesOf(members.livesSinceMs, auditor.events),
+    lives: livesOf(members.livesSinceMs, auditor.events, compactions),
     intents: [...servers.values()].flatMap((server) => structuredClone(server.intents)),
     clients: [...clients.values()].flatMap((client) => client.records()),
     startedAtMs,
@@ -110,8 +117,17 @@ export async function run(schedule: Schedule): Promise<Recording> {
 }
 
 /** Each epoch that the auditor heard of is the life in which its first event came; a life without events has none. */
-function livesOf(livesSinceMs: readonly number[], events: readonly AuditEvent[]): Life[] {
-  const lives = livesSinceMs.map((sinceMs) => ({ sinceMs, events: [] as AuditEvent[] }));
+function livesOf(
+  livesSinceMs: readonly number[],
+  events: readonly AuditEvent[],
+  compactions: readonly { readonly atMs: number; readonly revision: bigint }[],
+): Life[] {
+  const lives = livesSinceMs.map((sinceMs, index) => {
+    const isOf = ({ atMs }: { readonly atMs: number }) =>
+      atMs >= sinceMs && atMs < (livesSinceMs[index + 1] ?? Infinity);
+    const compacted = compactions.filter(isOf).map(({ revision }) => revision);
+    return { sinceMs, events: [] as AuditEvent[], compactions: compacted };
+  });
   for (const [epoch, first] of firstOfEach(events)) {
     const life = lives.findLast(({ sinceMs }) => sinceMs <= first.atMs);
     if (!life || life.events.length > 0) {

@@ -122,6 +122,14 @@ describe("the checks of a run", () => {
       const again = { sinceMs: 10_500, events: [event(2, "10.0.0.1", "a.1", 2), event(3, "10.0.0.2", "b.1")] };
       const clients = [client(live(2, [a]), live(3, [a, b]))];
       expect(violated({ clients, lives: [registered, again] })).toEqual(["exactness"]);
+      // By a list, after a compaction: all that stands was put later.
+      const later = { ...again, events: [...again.events, event(4, "10.0.0.1", "a.1", 2)], compactions: [3n] };
+      const listed = [client(live(2, [a]), live(4, [a, b]))];
+      expect(violated({ clients: listed, lives: [registered, later] })).toEqual([]);
+      expect(violated({ clients: listed, lives: [registered, { ...later, compactions: [2n] }] })).toEqual([
+        "exactness",
+      ]);
+      expect(violated({ clients, lives: [registered, { ...again, compactions: [3n] }] })).toEqual(["exactness"]);
     });
 
     it("says nothing of revisions that a wipe took from the auditor, and no phantom still does", () => {
