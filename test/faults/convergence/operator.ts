@@ -82,7 +82,7 @@ function disturb(
 }
 
 /** Puts each of a few keys twice, and then deletes it. */
-async function churn(client: EtcdClient, changes: number): Promise<void> {
+export async function churn(client: EtcdClient, changes: number): Promise<void> {
   for (let change = 0; change < changes; change += 1) {
     const key = keyBytes(`${PREFIX}churn-${Math.floor(change / 3) % 5}`);
     if (change % 3 === 2) await client.unary(KV.method.deleteRange, { key }, { timeoutMs: PATIENCE_MS });
