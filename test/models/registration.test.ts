@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { goKitLayout } from "../../src/registry/layouts/go-kit.js";
 import type { Layout } from "../../src/registry/layouts/layout.js";
+import type { ModelClient } from "./etcd/client.js";
 import { type Fault, fault, pass } from "./faults.js";
 import { hold, timeout } from "./property.js";
 import { Registrant, TTL_MS } from "./registrant.js";
@@ -75,13 +76,15 @@ const schedule = fc.array(
   { minLength: 1, maxLength: STEPS, size: "max" },
 );
 
-/** A registration, its rival and a watcher: the processes 0, 1 and 2 of the faults. */
+/** A registration, its rival and a watcher. */
 class Scene {
+  /** The registration's process, as faults count them. */
+  static readonly REGISTRAR = 0;
   readonly world = new World();
   readonly #layout: Layout;
   readonly registrant: Registrant;
   readonly watched: Watched;
-  readonly #rivalProcess = this.world.process("rival");
+  readonly #rivalProcess: ModelClient;
   readonly #registrants: Registrant[] = [];
   #rival: Registrant | undefined;
   /** The key is an operator's while this lease lives. */
@@ -91,6 +94,7 @@ class Scene {
     this.#layout = layout;
     this.registrant = new Registrant(this.world, this.world.process("registrar"), layout, ADDRESS);
     this.#registrants.push(this.registrant);
+    this.#rivalProcess = this.world.process("rival");
     this.watched = new Watched(this.world, this.world.process("watcher"), layout);
   }
 
@@ -213,10 +217,17 @@ describe("a registration, whatever happens to the cluster, the way there and its
 
 describe("a registration on a cluster that is well", { timeout }, () => {
   test("is back within 2 s of whatever an operator does to its keys, and gone within 1 s of its end", async () => {
-    const steps = fc.array(fc.tuple(meddling, fc.integer({ min: BACK_WITHIN_MS, max: 2 * TTL_MS })), {
-      minLength: 1,
-      maxLength: 8,
-    });
+    const cut: Fault = { do: "cut streams", process: Scene.REGISTRAR };
+    const steps = fc.array(
+      fc.tuple(
+        fc.oneof(meddling as fc.Arbitrary<Step>, fc.constant(cut)),
+        fc.integer({ min: BACK_WITHIN_MS, max: 2 * TTL_MS }),
+      ),
+      {
+        minLength: 1,
+        maxLength: 8,
+      },
+    );
     await hold(
       fc.asyncProperty(layout, steps, async (layout, steps) => {
         const scene = new Scene(layouts[layout]);
@@ -246,7 +257,11 @@ describe("a registration whose cluster fails, and whose network does not", { tim
       fc
         .record({ do: fc.constantFrom("hang member", "stop member", "restore member"), member: fc.nat(2) })
         .map((fault) => fault as Fault),
-      fc.constantFrom<Fault>({ do: "restore all members" }, { do: "elect" }, { do: "cut streams", process: 0 }),
+      fc.constantFrom<Fault>(
+        { do: "restore all members" },
+        { do: "elect" },
+        { do: "cut streams", process: Scene.REGISTRAR },
+      ),
       pass,
       pass,
     );
