@@ -8,15 +8,15 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const rows = Array.from({ length: 40 }, (_, index) => index + 1);
 
 const page = readFileSync(join(root, "docs/reference/failure-modes.md"), "utf8");
-/** Of each row of the page: the files that its last cell links to. */
+/** Of each row of the page: the files that its last cell names. */
 const named = new Map(
   [...page.matchAll(/^\| (\d+) \|(.*)\|$/gm)].map(([, row = "", cells = ""]) => {
-    const links =
+    const files =
       cells
         .split("|")
         .at(-1)
-        ?.matchAll(/\]\(\.\.\/\.\.\/([\w./-]+)\)/g) ?? [];
-    return [Number(row), [...links].map(([, file = ""]) => file).sort()] as const;
+        ?.matchAll(/`([\w./-]+)`/g) ?? [];
+    return [Number(row), [...files].map(([, file = ""]) => file).sort()] as const;
   }),
 );
 

@@ -62,7 +62,7 @@ function page(): string {
 etcd3 is used as its documentation shows, and with care: a lease that is lost is granted anew at once, and each second where that
 fails; calls have a deadline, connections are pinged as often as rollcall's, and answers may be longer than gRPC's 4 MiB; a watch
 starts behind a list, its disconnections count as knowing that a view is stale, and it starts over with a list when it ends with
-an error ([the program](../../test/faults/compare/etcd3-program.ts)). What it has no means for (a snapshot on disk, drain,
+an error (\`test/faults/compare/etcd3-program.ts\`). What it has no means for (a snapshot on disk, drain,
 certificates that rotate) is not compared. TTL 5 s. "late": it recovered within 30 s, but not in the time that the row gives.
 
 | row of the [catalogue](failure-modes.md) | fault | what must come true | ${subjects.map(({ name }) => name).join(" | ")} |
