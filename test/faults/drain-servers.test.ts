@@ -1,9 +1,14 @@
 /** Servers that leave, die, hang and come back under steady load, with etcd between them and their clients: which calls fail. */
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import { firstMatch } from "rollcall";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type Load, lostNothing, startLaboratory, TTL_MS } from "./lab/laboratory.js";
+
+// A first run compiles the programs of the servers, each for itself.
+vi.setConfig({ testTimeout: 120_000 });
 
 const WORK_MS = 10;
 /** Within this a client has noticed that a server is gone or hangs; a lease tells it a TTL after that at the earliest. */
@@ -97,4 +102,26 @@ test.concurrent("a server that hangs fails no idempotent call, gets no more of t
   await load.more(200);
   expect(load.attemptsAt(address, resumedMs)).toBeGreaterThan(20);
   await lostNothing(load);
+});
+
+test.concurrent("35: a caller whose event loop stood still reads what came meanwhile before it takes a server for hung", async () => {
+  await using lab = await startLaboratory({ size: 1 });
+  const servers = await Promise.all([1, 2, 3].map(() => lab.server({ workMs: 100 })));
+  const load = await lab.load({ idempotent: true, timeoutMs: 9_000, callers: 0 });
+  const answers = servers.map(() => load.client.say({ text: "hello" }));
+  const states = new Set<string>();
+  const watching = load.client.endpoints.availability.subscribe(({ ready }) => states.add(`${ready} ready`));
+  await sleep(50); // the calls have left
+  // As the handler of a request stands still: after it come the timers, and only then what has arrived on other sockets.
+  const busy = createServer((socket) => {
+    for (const untilMs = performance.now() + 4_000; performance.now() < untilMs; ); // a call's share is three
+    socket.destroy();
+  }).listen(0, "127.0.0.1");
+  await once(busy, "listening");
+  connect((busy.address() as AddressInfo).port, "127.0.0.1").on("error", () => {});
+  expect((await Promise.all(answers)).map(({ text }) => text)).toEqual(servers.map(() => "hello"));
+  busy.close();
+  await sleep(100);
+  expect(states).toEqual(new Set(["3 ready"]));
+  watching[Symbol.dispose]();
 });
