@@ -1,11 +1,11 @@
 /**
- * Whether what an observer is shown was ever true: each view exact at the revision that it claims, in one life of the
- * cluster for each epoch, never further back than the one before, and never empty because something failed.
+ * Whether what an observer is shown was ever true: each view exact at the revision that it claims, in a life of the cluster
+ * that is not before that of the last one, never further back within an epoch, and never empty because something failed.
  */
 import type { Instance, Membership } from "../../src/instance.js";
 import { byId } from "../../src/instance.js";
 import type { Layout } from "../../src/registry/layouts/layout.js";
-import type { Contents, History, Stored } from "./etcd/history.js";
+import type { Contents, History } from "./etcd/history.js";
 
 export class ViewOracle {
   readonly #histories: readonly History[];
@@ -34,7 +34,7 @@ export class ViewOracle {
     const earliest = Math.min(...this.#lives);
     const all = this.#histories.map((_, life) => life);
     const possible = isSameEpoch
-      ? all.filter((life) => this.#lives.some((known) => known === life || this.#goesOn(known, life)))
+      ? all.filter((life) => this.#lives.some((known) => this.#goesOn(known, life)))
       : all.filter((life) => this.#epoch < 0 || life > earliest);
     const lives = possible.filter((life) => same(instances, this.#instancesAt(life, revision)));
     if (lives.length === 0) {
@@ -58,17 +58,14 @@ export class ViewOracle {
     return view.state === "live" && history !== undefined && same(view.instances, this.#instancesOf(history.now));
   }
 
-  /** Whether nobody who saw the one life up to the last view could tell it from the other: a snapshot that lost nothing. */
+  /**
+   * Whether a view of the one life may be followed by one of the other in the same epoch: a cluster that was rebuilt with its
+   * id, has overtaken the view, and of which the view holds nothing that is not true there, cannot be told apart.
+   */
   #goesOn(known: number, life: number): boolean {
-    const contents = life > known ? this.#histories[life]?.at(this.#revision) : undefined;
-    const before = this.#histories[known]?.at(this.#revision);
-    return (
-      contents !== undefined && before !== undefined && sameContents(this.#watched(before), this.#watched(contents))
-    );
-  }
-
-  #watched(contents: Contents): readonly (readonly [string, Stored])[] {
-    return [...contents].filter(([key]) => key.startsWith(this.#prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
+    if (life < known) return false;
+    const ids = this.#histories.slice(known, life + 1).map(({ clusterId }) => clusterId);
+    return new Set(ids).size === 1;
   }
 
   #instancesAt(life: number, revision: bigint): readonly Instance[] | undefined {
@@ -77,23 +74,14 @@ export class ViewOracle {
   }
 
   #instancesOf(contents: Contents): readonly Instance[] {
-    return this.#watched(contents)
+    return [...contents]
+      .filter(([key]) => key.startsWith(this.#prefix))
       .flatMap(([key, { value }]) => {
         const decoded = this.#layout.decode(key, value);
         return "skip" in decoded ? [] : decoded;
       })
       .sort(byId);
   }
-}
-
-function sameContents(a: readonly (readonly [string, Stored])[], b: readonly (readonly [string, Stored])[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every(([key, { lease, value }], index) => {
-      const [otherKey, other] = b[index] ?? [];
-      return key === otherKey && lease === other?.lease && Buffer.compare(value, other.value) === 0;
-    })
-  );
 }
 
 function same(seen: readonly Instance[], truth: readonly Instance[] | undefined): boolean {

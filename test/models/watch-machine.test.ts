@@ -108,6 +108,7 @@ class Surroundings {
       case "progress":
         return this.stream === "created";
       case "compacted":
+        return this.stream !== undefined || this.reading === "confirm";
       case "refused":
       case "ended":
         return this.stream !== undefined;
@@ -132,6 +133,7 @@ class Surroundings {
     if (event.kind === "listed" || event.kind === "confirmed" || event.kind === "failed") this.reading = undefined;
     if (event.kind === "created") this.stream = "created";
     if (event.kind === "ended") this.stream = undefined;
+    if (event.kind === "compacted" && this.reading === "confirm") this.reading = undefined;
     if (event.kind === "compacted") this.#compactedRevision = positionOf(this.state)?.revision ?? 0n;
     this.timers.delete(event.kind as "retry"); // no other kind is in the set
     const { state, effects } = transition(this.state, event);

@@ -215,7 +215,7 @@ export class ModelCluster {
     const store = new RevisionStore();
     this.#leaseClock = new LeaseClock(this.clock);
     this.#log = [];
-    this.histories.push(new History());
+    this.histories.push(new History(this.#clusterId));
     store.observe((commit) => {
       this.history.add(commit);
       this.#append({ commit });

@@ -9,9 +9,14 @@ export type Contents = ReadonlyMap<string, Stored>;
 
 /** Everything that one life of a cluster ever held, revision by revision; no compaction reaches it. */
 export class History {
+  readonly clusterId: bigint;
   readonly commits: Commit[] = [];
   /** The contents at each revision; an empty store is at revision 1. */
   readonly #contents: Contents[] = [new Map(), new Map()];
+
+  constructor(clusterId: bigint) {
+    this.clusterId = clusterId;
+  }
 
   get revision(): bigint {
     return BigInt(this.#contents.length - 1);

@@ -36,15 +36,14 @@ export async function currentHeader(
 
 /**
  * The cluster's header as of now, and whether its history still has what is `held`. A revision that is still to come is proof
- * that it has not, even if it has come by the time of the next read. Where it was compacted, nobody can tell; a watch from
- * there is refused for it, and what is then listed tells.
+ * that it has not, even if it has come by the time of the next read. Where it was compacted, only a list can tell.
  */
 export async function historyNow(
   { revision, keys, landmark }: Held,
   client: EtcdClient,
   prefix: string,
   options: EtcdCallOptions,
-): Promise<{ readonly header: StoreHeader; readonly same: boolean }> {
+): Promise<{ readonly header: StoreHeader; readonly same: boolean } | "compacted"> {
   const ranges = [
     { ...prefixRange(prefix), revision, countOnly: true },
     ...(landmark ? [{ key: keyBytes(landmark.key), revision, keysOnly: true }] : []),
@@ -63,8 +62,9 @@ export async function historyNow(
     return { header: storeHeader(header), same: all?.count === BigInt(keys) && stands };
   } catch (error) {
     const kind = error instanceof EtcdError ? error.kind : undefined;
-    if (kind !== "compacted" && kind !== "future-revision") throw error;
-    return { header: await currentHeader(client, prefix, options), same: kind === "compacted" };
+    if (kind === "compacted") return kind;
+    if (kind !== "future-revision") throw error;
+    return { header: await currentHeader(client, prefix, options), same: false };
   }
 }
 

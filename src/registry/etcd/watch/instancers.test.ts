@@ -390,10 +390,6 @@ describe("an etcd instancer", () => {
     stream.end(new Error("cut"));
     await clock.advance(100);
     await client.nextCall(KV.method.txn).fail(compacted());
-    await client.nextCall(KV.method.range).answer({ header: header(500n) });
-    const refused = client.nextStream(Watch.method.watch);
-    refused.message({ header: header(0n), canceled: true, compactRevision: 400n });
-    await clock.advance(200);
     await client.nextCall(KV.method.range).answer({ header: header(500n), kvs: [pair("a", 9n), pair("b", 450n)] });
     expect(views.slice(2).map(summary)).toEqual(["live 500/1 a,b"]);
   });

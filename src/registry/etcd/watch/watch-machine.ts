@@ -42,6 +42,7 @@
  * | doubting   | ended               | waiting    | unheard, retry              |
  * | confirming | confirmed           | opening    | open                        |
  * | confirming | confirmed (rebuilt) | listing    | list                        |
+ * | confirming | compacted           | listing    | list                        |
  * | confirming | failed              | waiting    | retry                       |
  * | waiting    | retry               | listing    | list                        |
  * | waiting    | retry               | confirming | confirm                     |
@@ -68,14 +69,13 @@
  * - `behind`: the member's header is older than our position, or of another cluster: a member that lags, or a cluster that was
  *   rebuilt. Confirm, and then another member; after a pause, since one address may stand for all of them.
  * - `nameless`: the answer says nothing of its store, and so proves nothing: the check for an open stream comes at once.
- * - `compacted` lists again, and the view changes by the difference only.
+ * - `compacted` lists again, and the view changes by the difference only. No read but a list can then tell a rebuilt cluster.
  * - `overdue`: reads may be answered where watches are not, so each try begins with a list: the view is renewed, though stale.
  * - `unheard` starts the time after which the view is called stale, `heard` ends it; neither touches what is known.
- * - An open stream proves nothing (docs/decisions/0013). So the cluster's revision is read again and again, and one that is
- *   `ahead` of ours is owed by the stream, in events or a progress report. What is not told in time is compared: whether the
- *   prefix changed between the two. If it did, the stream is `deaf`, and a list, which needs no stream, says what it kept
- *   from us. If not, we are as far as that revision. A comparison reads the whole prefix, so it is made rarely where nothing
- *   else can prove a stream fresh: where it has given no report so far (an old etcd, a proxy in between).
+ * - An open stream proves nothing (docs/decisions/0013). So the cluster's revision is read again and again, and one `ahead` of
+ *   ours is owed by the stream, in events or a progress report. What is not told in time is compared: whether the prefix changed
+ *   between the two. If it did, the stream is `deaf`, and a list says what it kept from us. If not, we are as far as that
+ *   revision. A comparison reads the whole prefix, so it is made rarely where a stream gives no report (old etcd, a proxy).
  */
 import { type Change, continues, epochAfter, namesItsStore, type Position } from "./position.js";
 import type {
@@ -94,12 +94,9 @@ import type {
 export type { WatchEffect, WatchEvent, WatchState, WatchStep } from "./watch-states.js";
 
 export function transition(state: WatchState, event: WatchEvent): WatchStep {
-  if (event.kind === "close") {
-    return state.kind === "closed" ? unchanged(state) : { state: { kind: "closed" }, effects: [{ kind: "stop" }] };
-  }
-  if (event.kind === "silence" && state.kind !== "idle" && state.kind !== "closed") {
-    return { state, effects: [{ kind: "stale" }] };
-  }
+  if (state.kind === "closed") return unchanged(state);
+  if (event.kind === "close") return { state: { kind: "closed" }, effects: [{ kind: "stop" }] };
+  if (event.kind === "silence" && state.kind !== "idle") return { state, effects: [{ kind: "stale" }] };
   switch (state.kind) {
     case "idle":
       return event.kind === "start" ? enter({ kind: "listing", failures: 0 }, { kind: "unheard" }) : unchanged(state);
@@ -115,8 +112,6 @@ export function transition(state: WatchState, event: WatchEvent): WatchStep {
       return whileConfirming(state, event);
     case "waiting":
       return event.kind === "retry" ? enter(state.next) : unchanged(state);
-    case "closed":
-      return unchanged(state);
   }
 }
 
@@ -239,6 +234,8 @@ function whileConfirming(state: Confirming, event: WatchEvent): WatchStep {
     case "confirmed":
       if (event.same && continues(state.position, event.header)) return enter(placed("opening", state));
       return enter({ ...placed("listing", state), rebuilt: true });
+    case "compacted":
+      return enter(placed("listing", state));
     case "failed":
       return waitFor(state);
     default:

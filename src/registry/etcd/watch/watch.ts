@@ -125,7 +125,7 @@ export class PrefixWatch {
         const held = this.#observer.held(effect.revision);
         this.#read(
           (options) => historyNow(held, client, this.#prefix, options),
-          (history) => ({ kind: "confirmed", ...history }),
+          (history) => (history === "compacted" ? { kind: history } : { kind: "confirmed", ...history }),
         );
         break;
       }
