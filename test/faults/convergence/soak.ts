@@ -3,9 +3,10 @@
  * `npm run soak -- --seed 42`. A seed decides what is done and when; what the machine makes of it may differ a little.
  *
  * Exit code 0: no violation; 1: a check failed; 2: unusable arguments; 3: no check failed, but not every run could be
- * carried out.
+ * carried out; 130 or 143: it was stopped, and what it had done until then was well.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -25,7 +26,13 @@ const summary = newSoakSummary();
 const startedMs = performance.now();
 const untilMs = startedMs + options.minutes * 60_000;
 const stop = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+let stoppedBy: "SIGINT" | "SIGTERM" | undefined;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    stoppedBy = signal;
+    stop.abort();
+  });
+}
 
 let next = options.from;
 const worker = async () => {
@@ -47,7 +54,13 @@ const markdown = summary.markdown(performance.now() - startedMs);
 mkdirSync(dirname(options.summary), { recursive: true });
 writeFileSync(options.summary, markdown);
 process.stdout.write(`\n${markdown}\n(also in ${options.summary})\n`);
-process.exitCode = summary.violated.length > 0 ? 1 : summary.failed.length > 0 ? 3 : 0;
+process.exitCode = exitCode();
+
+function exitCode(): number {
+  if (summary.violated.length > 0) return 1;
+  if (stoppedBy) return 128 + constants.signals[stoppedBy];
+  return summary.failed.length > 0 ? 3 : 0;
+}
 
 function tell(seed: number, report: SeedReport, tookMs: number): void {
   const line = (text: string) => void process.stdout.write(`seed ${seed}: ${text}\n`);
