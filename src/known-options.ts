@@ -7,6 +7,9 @@ export function refuseUnknownOptions<O extends object>(
   options: O,
   known: Readonly<Record<keyof O, true>>,
 ): void {
+  if (typeof options !== "object" || options === null) {
+    throw new RollcallError("INVALID_ARGUMENT", `${taker} takes an object of options, not ${String(options)}`);
+  }
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(known, name)) continue;
     throw new RollcallError(

@@ -198,7 +198,7 @@ describe("the options of the brake", () => {
   it.each([
     [{ windowMs: 0 }, /`massDeletionBrake.windowMs` is 0: give milliseconds, more than 0/],
     [{ graceMs: Number.NaN }, /`massDeletionBrake.graceMs` is NaN/],
-    [{ minInstances: 0 }, /`massDeletionBrake.minInstances` is 0: give a number of instances, at least 1/],
+    [{ minInstances: 0 }, /`massDeletionBrake.minInstances` is 0: give a whole number of instances, at least 1/],
     [{ window: 1 }, /massDeletionBrake has no option `window`; it has windowMs, minInstances, graceMs/],
   ])("refuse %j", (options, message) => {
     expect(() => massDeletionRule(options as MassDeletionBrakeOptions)).toThrow(message);

@@ -53,8 +53,10 @@ export function massDeletionRule(options: MassDeletionBrakeOptions | false = {})
     if (!(durationMs > 0))
       throw invalid(`\`massDeletionBrake.${name}\` is ${durationMs}: give milliseconds, more than 0`);
   }
-  if (!(minInstances >= 1)) {
-    throw invalid(`\`massDeletionBrake.minInstances\` is ${minInstances}: give a number of instances, at least 1`);
+  if (!(minInstances >= 1 && Number.isInteger(minInstances))) {
+    throw invalid(
+      `\`massDeletionBrake.minInstances\` is ${minInstances}: give a whole number of instances, at least 1`,
+    );
   }
   return { windowMs, minInstances, graceMs };
 }

@@ -84,7 +84,8 @@ export class RetainedInstances {
   #letGo(): void {
     this.#engaged = false;
     this.#stopTimer();
-    this.#say("released", `retains no lost instance any more, ${this.#lapsed} of them were not registered again`);
+    const fate = this.#lapsed === 0 ? "all are registered again" : `${this.#lapsed} were not registered again`;
+    this.#say("released", `retains no lost instance any more: ${fate}`);
   }
 
   #say(state: "engaged" | "released", what: string): void {

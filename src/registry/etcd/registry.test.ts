@@ -15,6 +15,10 @@ describe("etcd()", () => {
     ["a prefix without its last slash", { endpoints, prefix: "/a" }, /write "\/a\/"/],
     ["a TTL of nothing", { endpoints, ttlMs: 0 }, /`ttlMs` is 0/],
     ["no endpoints", { endpoints: [] }, /endpoint/],
+    ["endpoints that are no list", { endpoints: "127.0.0.1:2379" }, /`endpoints` is not a list/],
+    ["a snapshot that is no object", { endpoints, snapshot: false }, /snapshot takes an object of options, not false/],
+    ["a brake that is no object", { endpoints, massDeletionBrake: null }, /massDeletionBrake takes an object/],
+    ["a misspelt option of TLS", { endpoints, tls: { cafile: "ca.pem" } }, /tls has no option `cafile`; it has ca, /],
     ["pings that etcd would punish", { endpoints, keepAliveMs: 3_000 }, /5000 ms/],
   ])("refuses %s, and says what to do", (_, options, message) => {
     expect(() => etcd(options as EtcdOptions)).toThrow(message);

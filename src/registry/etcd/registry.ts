@@ -59,7 +59,8 @@ export function etcd(options: EtcdOptions): Registry {
   // First what may be refused, then what would have to be closed.
   const massDeletion = massDeletionRule(massDeletionBrake);
   const members = () => parseEndpoints(options.endpoints, options.tls !== undefined).targets;
-  const snapshots = snapshot && new SnapshotFolder(snapshot, { clock, logger, members: members() });
+  const snapshots =
+    snapshot === undefined ? undefined : new SnapshotFolder(snapshot, { clock, logger, members: members() });
   const client = etcdClient(clientOptions);
   const parts = {
     client,

@@ -14,6 +14,7 @@ export interface EndpointList {
 
 /** Throws `INVALID_ARGUMENT` for what cannot be an etcd endpoint. `tls` says whether the `tls` option was given. */
 export function parseEndpoints(endpoints: readonly string[], tls: boolean): EndpointList {
+  if (!Array.isArray(endpoints)) throw invalid('`endpoints` is not a list: give an array, as ["127.0.0.1:2379"]');
   if (endpoints.length === 0) throw invalid("`endpoints` is empty: give at least one, e.g. 127.0.0.1:2379");
   const parsed = endpoints.map(parseEndpoint);
   const secure = tls || parsed.some(({ scheme }) => scheme === "https");

@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import { checkServerIdentity } from "node:tls";
 import { ChannelCredentials, type ChannelOptions, credentials } from "@grpc/grpc-js";
+import { refuseUnknownOptions } from "../../../known-options.js";
 import type { Logger } from "../../../logger.js";
 import { type PemSource, pemSource } from "../../../pem.js";
 
@@ -26,6 +27,16 @@ export interface EtcdTlsOptions {
   readonly serverName?: string;
 }
 
+const KNOWN: Readonly<Record<keyof EtcdTlsOptions, true>> = {
+  ca: true,
+  cert: true,
+  key: true,
+  caFile: true,
+  certFile: true,
+  keyFile: true,
+  serverName: true,
+};
+
 export interface ChannelSecurity {
   readonly credentials: ChannelCredentials;
   readonly options: ChannelOptions;
@@ -42,6 +53,7 @@ export function channelSecurity(tls: true | EtcdTlsOptions | undefined, logger: 
     const security = { credentials: ChannelCredentials.createInsecure(), options: {} };
     return { version: 0, changes: false, refresh: () => {}, for: () => security };
   }
+  if (tls !== true) refuseUnknownOptions("tls", tls, KNOWN);
   const { serverName, ...pem } = tls === true ? {} : tls;
   return secured(pemSource(pem, "etcd", logger), serverName);
 }

@@ -46,6 +46,8 @@ export function etcdInstancers(options: EtcdInstancersOptions): EtcdInstancers {
 
   const close = async () => {
     closed = true;
+    // A view is not written before the disk was read.
+    await options.snapshots?.settled();
     for (const watch of [...watches.values()]) watch.end();
     await options.snapshots?.settled();
   };

@@ -99,7 +99,7 @@ describe("a view under the brake on mass deletion", () => {
     expect(shown()).toBe("live 20 a,b,c,d,e + ");
     expect(warnings).toEqual([
       'the view of "book" lost 5 instances within 10 s, 0 are left; the lost are retained as a last resort for 300 s',
-      'the view of "book" retains no lost instance any more, 0 of them were not registered again',
+      'the view of "book" retains no lost instance any more: all are registered again',
     ]);
     expect(events).toMatchObject([
       { service: "book", state: "engaged", retained: { length: 5 }, lapsed: 0 },
@@ -119,9 +119,7 @@ describe("a view under the brake on mass deletion", () => {
     expect(shown()).toBe("live 15 a,e + d");
     await clock.advance(1_000);
     expect(shown()).toBe("live 15 a,e + ");
-    expect(warnings.at(-1)).toBe(
-      'the view of "book" retains no lost instance any more, 3 of them were not registered again',
-    );
+    expect(warnings.at(-1)).toBe('the view of "book" retains no lost instance any more: 3 were not registered again');
     expect(events.at(-1)).toMatchObject({ state: "released", lapsed: 3 });
     await clock.advance(10);
     expect(clock.pendingTimers).toBe(0);

@@ -130,6 +130,16 @@ describe("a folder of snapshots", () => {
     expect(await readdir(folder)).toHaveLength(1);
   });
 
+  it("is settled when it has read, too", async () => {
+    const snapshots = open();
+    let read = false;
+    void snapshots.read(PREFIX).then(() => {
+      read = true;
+    });
+    await snapshots.settled();
+    expect(read).toBe(true);
+  });
+
   it("keeps the order in which one process writes", async () => {
     const snapshots = open();
     const hosts = Array.from({ length: 10 }, (_, n) => `h${n}`);
@@ -175,8 +185,8 @@ describe("a folder of snapshots", () => {
   });
 
   it.each([
-    [{}, /`snapshot.folder` is missing: give the path of a folder/],
-    [{ folder: "" }, /`snapshot.folder` is missing/],
+    [{}, /`snapshot.folder` is not a path: give that of a folder/],
+    [{ folder: "" }, /`snapshot.folder` is not a path/],
     [{ folder: "x", maxAgeMs: 0 }, /`snapshot.maxAgeMs` is 0: give milliseconds, more than 0/],
     [{ folder: "x", maxAgeMs: Number.NaN }, /`snapshot.maxAgeMs` is NaN/],
     [{ folder: "x", age: 1 }, /snapshot has no option `age`; it has folder, maxAgeMs/],

@@ -50,6 +50,7 @@ export class SnapshotFolder {
   readonly #folder: string;
   readonly #maxAgeMs: number;
   readonly #environment: SnapshotFolderEnvironment;
+  readonly #reading = new Set<Promise<unknown>>();
   /** The newest writing of each prefix. */
   readonly #writing = new Map<string, Promise<void>>();
   #prepared: Promise<void> | undefined;
@@ -60,7 +61,7 @@ export class SnapshotFolder {
     refuseUnknownOptions("snapshot", options, KNOWN);
     const { folder, maxAgeMs = DEFAULTS.maxAgeMs } = options;
     if (typeof folder !== "string" || folder === "") {
-      throw new RollcallError("INVALID_ARGUMENT", "`snapshot.folder` is missing: give the path of a folder");
+      throw new RollcallError("INVALID_ARGUMENT", "`snapshot.folder` is not a path: give that of a folder");
     }
     if (!(maxAgeMs > 0)) {
       throw new RollcallError(
@@ -74,7 +75,14 @@ export class SnapshotFolder {
   }
 
   /** The snapshot of `prefix`, unless there is none that can be used. */
-  async read(prefix: string): Promise<StoredSnapshot | undefined> {
+  read(prefix: string): Promise<StoredSnapshot | undefined> {
+    const reading = this.#read(prefix);
+    this.#reading.add(reading);
+    void reading.then(() => this.#reading.delete(reading));
+    return reading;
+  }
+
+  async #read(prefix: string): Promise<StoredSnapshot | undefined> {
     const file = this.#fileOf(prefix);
     try {
       const snapshot = decodeSnapshot(await readFile(file, "utf8"));
@@ -104,13 +112,13 @@ export class SnapshotFolder {
     return writing;
   }
 
-  /** Resolves when nothing is being written any more, or a disk takes too long. */
+  /** Resolves when nothing is being read or written any more, or a disk takes too long. */
   async settled(): Promise<void> {
     let timer: Timer | undefined;
     const patience = new Promise<void>((elapsed) => {
       timer = this.#environment.clock.after(SETTLED_WITHIN_MS, elapsed);
     });
-    await Promise.race([Promise.all(this.#writing.values()), patience]);
+    await Promise.race([Promise.all([...this.#reading, ...this.#writing.values()]), patience]);
     timer?.cancel();
   }
 

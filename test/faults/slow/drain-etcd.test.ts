@@ -1,7 +1,7 @@
 /** Members of etcd that restart or are gone while calls go on: no call passes through etcd, and none may notice. */
 import { firstMatch } from "rollcall";
 import { describe, expect, test, vi } from "vitest";
-import { type Laboratory, type Load, lostNothing, startLaboratory, TTL_MS } from "./lab/laboratory.js";
+import { type Laboratory, type Load, lostNothing, startLaboratory, TTL_MS } from "../lab/laboratory.js";
 
 // A first run compiles the programs of the servers, each for itself.
 vi.setConfig({ testTimeout: 120_000 });

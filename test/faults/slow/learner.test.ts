@@ -1,12 +1,12 @@
 /** A member without a vote, as every new one is for a while where operators are careful, in the list of endpoints. */
 import { etcd } from "rollcall/etcd";
 import { describe, expect, test } from "vitest";
-import type { EtcdMember } from "../support/etcd.js";
-import { address, reaches } from "../support/registrations.js";
-import { expectExact, follow, holds } from "./lab/follower.js";
-import { startLaboratory, TTL_MS } from "./lab/laboratory.js";
-import { promoteMember, replaceMember } from "./lab/replace-member.js";
-import { startWriter } from "./lab/writer.js";
+import type { EtcdMember } from "../../support/etcd.js";
+import { address, reaches } from "../../support/registrations.js";
+import { expectExact, follow, holds } from "../lab/follower.js";
+import { startLaboratory, TTL_MS } from "../lab/laboratory.js";
+import { promoteMember, replaceMember } from "../lab/replace-member.js";
+import { startWriter } from "../lab/writer.js";
 
 describe.concurrent.each(["3.4", "3.5"] as const)("a learner of etcd %s", (version) => {
   test("40: it is passed over, and used from the moment that it has a vote", async () => {

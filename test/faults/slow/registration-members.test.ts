@@ -1,8 +1,8 @@
 /** What happens to a registration while members of etcd hang, die, or come back with nothing. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { expectNeverAbsent, keyOf, putAfter } from "./lab/key-history.js";
-import { type Laboratory, nowMs, startLaboratory, TTL_MS } from "./lab/laboratory.js";
+import { expectNeverAbsent, keyOf, putAfter } from "../lab/key-history.js";
+import { type Laboratory, nowMs, startLaboratory, TTL_MS } from "../lab/laboratory.js";
 
 const address = "127.0.0.1:50051";
 const key = keyOf(address);
@@ -57,19 +57,31 @@ describe.concurrent("a cluster of three", { timeout: 120_000 }, () => {
     expect(auditor.events).toEqual([put]);
   });
 
-  test("5: while any one of three members hangs, the key is never absent", async () => {
-    await using all = await start({ version: "3.5" });
-    const { lab, auditor, put, states } = all;
-    for (const member of lab.cluster.members) {
-      member.pause();
-      await sleep(TTL_MS + 2_000);
-      member.resume();
-    }
-    await sleep(LATE_END_MS);
-    await expectNeverAbsent(auditor, put);
-    expect(auditor.events).toEqual([put]);
-    expect(states()).not.toContain("lost");
-  });
+  // A leader that was replaced while it hung may revoke, as it wakes, what it believes to have ended: etcd's own fault, seen on
+  // both versions, though 3.4.31 and 3.5.13 made it rare.
+  test.each(["3.4", "3.5"] as const)(
+    "5: while any one of three members of etcd %s hangs, the key is never absent; what its waking takes is back within 2 s",
+    async (version) => {
+      await using all = await start({ version });
+      const { lab, auditor, put, states } = all;
+      const deletions = () => auditor.events.filter(({ value }) => value === undefined);
+      for (const member of lab.cluster.members) {
+        const before = deletions().length;
+        member.pause();
+        await sleep(TTL_MS + 2_000);
+        expect(deletions()).toHaveLength(before);
+        member.resume();
+        await sleep(LATE_END_MS);
+      }
+      await auditor.caughtUp();
+      for (const gone of deletions()) {
+        const back = await putAfter(auditor, gone);
+        expect(back.atMs - gone.atMs).toBeLessThan(2_000);
+      }
+      expect(states().at(-1)).toBe("registered");
+      expect(auditor.at().has(put.key)).toBe(true);
+    },
+  );
 
   test("15: a cluster that was wiped has the key again within 15 s of its return", async () => {
     await using all = await start();
