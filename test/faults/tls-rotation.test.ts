@@ -68,6 +68,7 @@ async function startSecuredEtcd(version: "3.4" | "3.5" = "3.5") {
       eventually(
         async () => [proxy.accepted - before, proxy.open] as const,
         ([made, open]) => made >= 2 && open === 2,
+        45_000, // the files are looked at every 10 s, and a busy machine takes its time
       ),
     [Symbol.asyncDispose]: () => lab.stop(),
   };
@@ -159,6 +160,7 @@ describe.concurrent("28: certificates in files", () => {
     await eventually(
       async () => at.proxy.open,
       (open) => open > 2,
+      45_000,
     );
     await at.proxy.set("pass");
     const made = at.proxy.accepted;
