@@ -82,8 +82,12 @@ report({
 });
 
 async function pass(kind: Kind): Promise<Pass> {
-  const crowds = Array.from({ length: PROCESSES }, () => crowd(kind));
-  for (const { watching } of crowds) await watching;
+  const crowds: ReturnType<typeof crowd>[] = [];
+  for (let started = 0; started < PROCESSES; started += 1) {
+    const next = crowd(kind);
+    await next.watching;
+    crowds.push(next);
+  }
   await change(WARM_UP_MS);
   await Promise.all(crowds.map(({ start }) => start()));
   const before = await etcdUse();

@@ -58,7 +58,7 @@ function follow(saw: (revision: bigint) => void): Promise<void> {
       });
       return;
     }
-    const registry = etcd({ endpoints: [endpoint] });
+    const registry = etcd({ endpoints: [endpoint], logger: false });
     const seen = (view: Membership) => {
       if (view.state !== "live") return;
       resolve();
