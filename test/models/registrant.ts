@@ -66,9 +66,9 @@ export class Registrant {
     return this.#registration.lease.id;
   }
 
-  /** Its keys, as they should stand. */
+  /** Its keys, as they should stand, in order. */
   get keys(): readonly string[] {
-    return this.#entries.map(({ key }) => key);
+    return this.#entries.map(({ key }) => key).sort();
   }
 
   /** Whether everything stands in the cluster as this registration wants it. */
@@ -80,12 +80,12 @@ export class Registrant {
     });
   }
 
-  /** The keys that hang on a lease of this registration. */
+  /** The keys that hang on a lease of this registration, in order. */
   get held(): readonly string[] {
     const { cluster } = this.#world;
-    return [...cluster.history.now].flatMap(([key, { lease }]) =>
-      lease !== 0n && cluster.ownerOf(lease) === this.process.name ? [key] : [],
-    );
+    return [...cluster.history.now]
+      .flatMap(([key, { lease }]) => (lease !== 0n && cluster.ownerOf(lease) === this.process.name ? [key] : []))
+      .sort();
   }
 
   get leases(): readonly bigint[] {
