@@ -57,7 +57,7 @@ describe.concurrent.each(["3.4", "3.5"] as const)("an etcd %s that is full", (ve
     await lab.cluster.etcdctl("del", key);
     const isFull = ({ state, reason = "" }: typeof registration.current) =>
       state === "lost" && reason.includes("alarm disarm");
-    await firstMatch(registration, isFull, AbortSignal.timeout(10_000));
+    await firstMatch(registration, isFull, AbortSignal.timeout(30_000));
     expect(warnings).toHaveLength(2); // lost, and why it is not registered again
 
     await makeRoom(lab);
