@@ -22,6 +22,15 @@ it("has no word of retained instances where there are none", () => {
   expect(viewText(view([]), "book", at, painter(false, {}))).not.toContain("retained");
 });
 
+it("says why a view is stale or pending", () => {
+  const error = new Error("no etcd member answers");
+  const known = { instances: [], retained: [], revision: 12n, epoch: 0 };
+  const stale: Membership = { ...known, state: "stale", error, sinceEpochMs: 0 };
+  expect(JSON.parse(viewJson(stale, at))).toMatchObject({ state: "stale", error: "no etcd member answers" });
+  expect(JSON.parse(viewJson({ state: "pending", error }, at))).toMatchObject({ revision: null, error: error.message });
+  expect(JSON.parse(viewJson({ state: "pending" }, at))).not.toHaveProperty("error");
+});
+
 it("shows retained instances apart from the others", () => {
   expect(JSON.parse(viewJson(view(["b:1"]), at))).toMatchObject({
     instances: [{ address: "a:1" }],

@@ -4,14 +4,15 @@ import { json } from "./ndjson.js";
 import { type Paint, table } from "./table.js";
 
 /**
- * `{"state","revision","instances","at"}`, and `retained` where there are any; while pending, nothing is known and the
- * revision is null.
+ * `{"state","revision","instances","at"}`, `retained` where there are any, and `error` while something keeps etcd from being
+ * heard; while pending, nothing is known and the revision is null.
  */
 export function viewJson(membership: Membership, at: Date): string {
   const { state } = membership;
   const { revision, instances, retained } = state === "pending" ? NOTHING_KNOWN : membership;
   const lost = retained.length > 0 ? { retained } : {};
-  return json({ state, revision, instances, ...lost, at: at.toISOString() });
+  const why = state !== "live" && membership.error ? { error: membership.error.message } : {};
+  return json({ state, revision, instances, ...lost, ...why, at: at.toISOString() });
 }
 
 /** A headline, then a row for each instance. */

@@ -36,7 +36,8 @@ export function runSeed(seed: number, signal: AbortSignal): Promise<SeedReport> 
     child.once("close", (code, killedBy) => {
       clearTimeout(timer);
       signal.removeEventListener("abort", kill);
-      const end = killedBy === "SIGKILL" ? `was killed, after ${LONGEST_MS} ms at the latest` : `ended with ${code ?? killedBy}`;
+      const end =
+        killedBy === "SIGKILL" ? `was killed, after ${LONGEST_MS} ms at the latest` : `ended with ${code ?? killedBy}`;
       if (!report) resolve({ failure: `its process ${end}\n${complaint}` });
       else resolve("failure" in report ? { failure: `${report.failure}\n${complaint}` } : report);
     });
