@@ -3,10 +3,8 @@ import type { Clock } from "../clock.js";
 import { type Availability, byPlace, type Endpoint } from "../endpoints/endpoint.js";
 import type { Live } from "../live.js";
 import type { Meter, Metric, Peers } from "./meter.js";
+import { type Standing, Standings } from "./standings.js";
 import type { Candidate } from "./strategy.js";
-
-/** An address that is back within this time is judged by what was known of it. */
-const KEEP_AFTER_REMOVAL_MS = 60_000;
 
 export interface EndpointCandidate<C> extends Candidate {
   readonly endpoint: Endpoint<C>;
@@ -14,23 +12,20 @@ export interface EndpointCandidate<C> extends Candidate {
 }
 
 export class Candidates<C> {
-  readonly #metric: Metric | undefined;
-  readonly #clock: Clock;
   readonly #availability: Live<Availability>;
-  readonly #meters = new Map<string, Meter>();
-  /** Since when an address is gone. */
-  readonly #gone = new Map<string, number>();
+  readonly #standings: Standings;
+  readonly #unsaid: UnsaidWeight = { mean: 1 };
   #current: readonly EndpointCandidate<C>[] = [];
 
   constructor(metric: Metric | undefined, clock: Clock, availability: Live<Availability>) {
-    this.#metric = metric;
-    this.#clock = clock;
     this.#availability = availability;
+    this.#standings = new Standings((address) => metric?.(this.#peersOf(address), { clock }), clock);
   }
 
   /** Who stayed keeps its candidate. Both sets have one order, so that one walk along them tells who did. */
   replace(endpoints: readonly Endpoint<C>[]): readonly EndpointCandidate<C>[] {
     const before = this.#current;
+    this.#unsaid.mean = meanWeight(endpoints);
     const left: string[] = [];
     const came = new Set<string>();
     let next = 0;
@@ -45,43 +40,20 @@ export class Candidates<C> {
         return known;
       }
       came.add(endpoint.address);
-      return new MeteredEndpoint(endpoint, this.#meterOf(endpoint.address), this.#availability);
+      const standing = this.#standings.of(endpoint.address, before.length === 0);
+      return new MeteredEndpoint(endpoint, standing, this.#unsaid, this.#availability);
     });
     for (const { address } of before.slice(next)) left.push(address);
-    this.#forget(left.filter((address) => !came.has(address)));
+    this.#standings.left(left.filter((address) => !came.has(address)));
     return this.#current;
-  }
-
-  #meterOf(address: string): Meter | undefined {
-    if (this.#metric === undefined) return undefined;
-    const goneSinceMs = this.#gone.get(address);
-    const expired = goneSinceMs !== undefined && this.#clock.nowMs() - goneSinceMs > KEEP_AFTER_REMOVAL_MS;
-    const known = expired ? undefined : this.#meters.get(address);
-    const meter = known ?? this.#metric(this.#peersOf(address), { clock: this.#clock });
-    this.#meters.set(address, meter);
-    this.#gone.delete(address);
-    return meter;
-  }
-
-  /** `left` are gone from now on; what is known of those that are gone for long is let go. */
-  #forget(left: readonly string[]): void {
-    if (this.#metric === undefined) return;
-    const nowMs = this.#clock.nowMs();
-    for (const address of left) this.#gone.set(address, nowMs);
-    for (const [address, sinceMs] of this.#gone) {
-      if (nowMs - sinceMs <= KEEP_AFTER_REMOVAL_MS) continue;
-      this.#gone.delete(address);
-      this.#meters.delete(address);
-    }
   }
 
   /** What a meter may ask of the others: reads the set as it is then. */
   #peersOf(address: string): Peers {
-    const costs = () =>
-      this.#current.filter((candidate) => candidate.address !== address).map((candidate) => candidate.cost());
+    const others = () => this.#current.filter((candidate) => candidate.address !== address);
     return {
-      maxCost: () => Math.max(0, ...costs()),
-      medianCost: () => median(costs()),
+      maxCost: () => Math.max(0, ...others().map(({ meter }) => meter?.cost() ?? 0)),
+      medianIdleCost: () => median(others().map(({ meter }) => meter?.idleCost?.() ?? meter?.cost() ?? 0)),
     };
   }
 }
@@ -90,17 +62,35 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
   readonly endpoint: Endpoint<C>;
   readonly meter: Meter | undefined;
   readonly address: string;
-  readonly weight: number;
   readonly zone?: string;
+  readonly version?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly joinedMs?: number;
+  readonly #weight: number;
+  readonly #unsaid: UnsaidWeight;
   readonly #availability: Live<Availability>;
 
-  constructor(endpoint: Endpoint<C>, meter: Meter | undefined, availability: Live<Availability>) {
+  constructor(
+    endpoint: Endpoint<C>,
+    { meter, joinedMs }: Standing,
+    unsaid: UnsaidWeight,
+    availability: Live<Availability>,
+  ) {
+    const { weight, zone, version, metadata } = endpoint.instance;
     this.endpoint = endpoint;
     this.meter = meter;
     this.#availability = availability;
     this.address = endpoint.address;
-    this.weight = endpoint.instance.weight ?? 1;
-    if (endpoint.instance.zone !== undefined) this.zone = endpoint.instance.zone;
+    this.#weight = weight ?? 0;
+    this.#unsaid = unsaid;
+    if (zone !== undefined) this.zone = zone;
+    if (version !== undefined) this.version = version;
+    if (metadata !== undefined) this.metadata = metadata;
+    if (joinedMs !== undefined) this.joinedMs = joinedMs;
+  }
+
+  get weight(): number {
+    return this.#weight > 0 ? this.#weight : this.#unsaid.mean;
   }
 
   get usable(): boolean {
@@ -109,8 +99,25 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
   }
 
   cost(): number {
-    return this.meter?.cost() ?? 0;
+    if (this.meter === undefined) return 0;
+    return this.meter.cost() / this.weight;
   }
+}
+
+/** Who says nothing of its weight weighs as much as the others do on average (gRFC A58). */
+interface UnsaidWeight {
+  mean: number;
+}
+
+function meanWeight(endpoints: readonly Endpoint<unknown>[]): number {
+  let said = 0;
+  let sum = 0;
+  for (const { instance } of endpoints) {
+    if (instance.weight === undefined || instance.weight <= 0) continue;
+    said += 1;
+    sum += instance.weight;
+  }
+  return said === 0 ? 1 : sum / said;
 }
 
 function median(values: number[]): number {

@@ -10,9 +10,13 @@ export interface Candidate {
   readonly address: string;
   readonly weight: number;
   readonly zone?: string;
+  readonly version?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** When the address joined a set that was in use, on the balancer's clock; absent when it was there from the beginning. */
+  readonly joinedMs?: number;
   /** False while it should get no call as long as another is usable: connecting, failing, ejected or retained. */
   readonly usable: boolean;
-  /** The load this candidate would have; lower is better. Without a metric it is 0. */
+  /** What a call here would cost, by weight; lower is better. Without a metric it is 0. */
   cost(): number;
 }
 
