@@ -6,11 +6,11 @@ export interface Instance {
   readonly id: string;
   /** `host:port`; an IPv6 host stands in brackets. */
   readonly address: string;
-  /** Share of traffic relative to its peers; above 0, 1 when absent. */
+  /** Share of traffic relative to its peers; above 0. Absent: the mean of the peers that have one, else 1. */
   readonly weight?: number;
   /** Where it runs, for clients that prefer their own zone. (Envoy: locality; gRPC xDS too.) */
   readonly zone?: string;
-  /** Of the service, for people. */
+  /** Of the service; for people, and for clients that choose by it. */
   readonly version?: string;
   /** The scheme, where a layout names one (`grpc`, `http`, …). */
   readonly protocol?: string;
