@@ -98,6 +98,10 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
     return state === "ready" && (!retained || this.#availability.current.lastResort);
   }
 
+  get pending(): number {
+    return this.endpoint.pending;
+  }
+
   cost(): number {
     if (this.meter === undefined) return 0;
     return this.meter.cost() / this.weight;

@@ -16,6 +16,8 @@ export interface Candidate {
   readonly joinedMs?: number;
   /** False while it should get no call as long as another is usable: connecting, failing, ejected or retained. */
   readonly usable: boolean;
+  /** Calls in progress here, of this client's. Unlike a cost it is known without a metric. */
+  readonly pending: number;
   /** What a call here would cost, by weight; lower is better. Without a metric it is 0. */
   cost(): number;
 }

@@ -45,6 +45,8 @@ export interface Endpoint<C> {
    * fails or a call finds nobody there, and stays out until it is registered again.
    */
   readonly retained: boolean;
+  /** Calls in progress, on this endpoint and on those of its address that it replaced. */
+  readonly pending: number;
   /** Counts a call in. When the address leaves the set, the connection is closed after the last call's `end()`. */
   begin(): void;
   end(outcome?: Outcome): void;

@@ -233,6 +233,10 @@ class ManagedEndpoint<C> implements Endpoint<C> {
     return this.#managed.state;
   }
 
+  get pending(): number {
+    return this.#managed.calls;
+  }
+
   begin(): void {
     this.#managed.begin();
   }

@@ -67,6 +67,11 @@ export class ManagedConnection<C> {
     return this.#connection?.status?.current === "failing";
   }
 
+  /** Calls in progress. */
+  get calls(): number {
+    return this.#calls;
+  }
+
   /** What the next attempt of a failing factory is given. */
   describe(instance: Instance): void {
     this.#instance = instance;

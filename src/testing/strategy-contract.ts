@@ -3,8 +3,9 @@
  * importing `rollcall/testing` loads none.
  */
 import assert from "node:assert/strict";
-import type { Candidate, PickContext, Strategy } from "../balancer/strategy.js";
+import type { PickContext, Strategy } from "../balancer/strategy.js";
 import { seededRandom } from "../random.js";
+import { type ManualCandidate, manualCandidates } from "./manual-candidates.js";
 import type { TestFramework } from "./registry-contract.js";
 import { virtualClock } from "./virtual-clock.js";
 
@@ -14,17 +15,13 @@ export interface StrategyUnderTest {
   readonly make: () => Strategy;
 }
 
-interface TestCandidate extends Candidate {
-  usable: boolean;
-}
-
 const PICKS = 200;
 const ADDRESSES = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1"];
 const [FIRST = "", ...OTHERS] = ADDRESSES;
 
 export function strategyContract({ describe, it }: TestFramework, { name, make }: StrategyUnderTest): void {
   const distributor = () => make()({ clock: virtualClock(), random: seededRandom(7) });
-  const picksOf = (candidates: readonly TestCandidate[], context: PickContext = {}) => {
+  const picksOf = (candidates: readonly ManualCandidate[], context: PickContext = {}) => {
     const pick = distributor()(candidates);
     return Array.from({ length: PICKS }, () => pick(context)?.address);
   };
@@ -35,7 +32,7 @@ export function strategyContract({ describe, it }: TestFramework, { name, make }
     });
 
     it("always picks the only candidate, whatever is known of it", async () => {
-      const only = candidates(FIRST);
+      const only = manualCandidates([FIRST]);
       const exclude = new Set([FIRST]);
       assert.deepEqual(new Set(picksOf(only, { exclude })), exclude);
       assert.deepEqual(new Set(picksOf(unusable(only), { exclude })), exclude);
@@ -44,31 +41,31 @@ export function strategyContract({ describe, it }: TestFramework, { name, make }
     it("picks nobody who was tried before while another is left", async () => {
       for (const address of ADDRESSES) {
         const exclude = new Set(ADDRESSES.filter((other) => other !== address));
-        assert.deepEqual(new Set(picksOf(candidates(...ADDRESSES), { exclude })), new Set([address]));
+        assert.deepEqual(new Set(picksOf(manualCandidates(ADDRESSES), { exclude })), new Set([address]));
       }
     });
 
     it("picks nobody unusable while another is usable", async () => {
-      const set = [...candidates(FIRST), ...unusable(candidates(...OTHERS))];
+      const set = [...manualCandidates([FIRST]), ...unusable(manualCandidates(OTHERS))];
       assert.deepEqual(new Set(picksOf(set)), new Set([FIRST]));
     });
 
     it("prefers one that is usable and was tried to one that is not usable", async () => {
-      const set = [...candidates(FIRST), ...unusable(candidates(...OTHERS))];
+      const set = [...manualCandidates([FIRST]), ...unusable(manualCandidates(OTHERS))];
       assert.deepEqual(new Set(picksOf(set, { exclude: new Set([FIRST]) })), new Set([FIRST]));
     });
 
     it("picks, where nobody is usable, one that was not tried", async () => {
       const exclude = new Set(OTHERS);
-      assert.deepEqual(new Set(picksOf(unusable(candidates(...ADDRESSES)), { exclude })), new Set([FIRST]));
+      assert.deepEqual(new Set(picksOf(unusable(manualCandidates(ADDRESSES)), { exclude })), new Set([FIRST]));
     });
 
     it("still picks somebody when nobody is usable", async () => {
-      assert.ok(picksOf(unusable(candidates(...ADDRESSES))).every((address) => address !== undefined));
+      assert.ok(picksOf(unusable(manualCandidates(ADDRESSES))).every((address) => address !== undefined));
     });
 
     it("sees at the next pick that a candidate became usable", async () => {
-      const set = candidates(...ADDRESSES);
+      const set = manualCandidates(ADDRESSES);
       unusable(set.slice(0, 1));
       const pick = distributor()(set);
       for (let n = 0; n < PICKS; n += 1) assert.notEqual(pick({})?.address, FIRST);
@@ -78,23 +75,19 @@ export function strategyContract({ describe, it }: TestFramework, { name, make }
 
     it("picks from the new set once it was replaced", async () => {
       const distribute = distributor();
-      const before = distribute(candidates(...ADDRESSES));
+      const before = distribute(manualCandidates(ADDRESSES));
       for (let n = 0; n < PICKS; n += 1) before({});
-      const pick = distribute(candidates(...OTHERS));
+      const pick = distribute(manualCandidates(OTHERS));
       for (let n = 0; n < PICKS; n += 1) assert.ok(OTHERS.includes(pick({})?.address ?? ""));
     });
 
     it("repeats itself with the same seed", async () => {
-      assert.deepEqual(picksOf(candidates(...ADDRESSES)), picksOf(candidates(...ADDRESSES)));
+      assert.deepEqual(picksOf(manualCandidates(ADDRESSES)), picksOf(manualCandidates(ADDRESSES)));
     });
   });
 }
 
-function candidates(...addresses: readonly string[]): TestCandidate[] {
-  return addresses.map((address) => ({ address, weight: 1, usable: true, cost: () => 0 }));
-}
-
-function unusable(set: TestCandidate[]): TestCandidate[] {
+function unusable(set: ManualCandidate[]): ManualCandidate[] {
   for (const one of set) one.usable = false;
   return set;
 }

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../random.js";
+import { manualCandidates } from "../../testing/manual-candidates.js";
 import { strategyContract } from "../../testing/strategy-contract.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
 import { random } from "./random.js";
 
-const SEVEN = Array.from({ length: 7 }, (_, n) => ({ address: `host-${n}`, weight: 1, usable: true, cost: () => 0 }));
+const SEVEN = manualCandidates(Array.from({ length: 7 }, (_, n) => `host-${n}`));
 
 function shares(picks: number, exclude: ReadonlySet<string> = new Set()): Map<string, number> {
   const pick = random()({ clock: virtualClock(), random: seededRandom(42) })(SEVEN);

@@ -1,13 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../random.js";
+import { manualCandidates } from "../../testing/manual-candidates.js";
 import { strategyContract } from "../../testing/strategy-contract.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
 import type { Candidate } from "../strategy.js";
 import { roundRobin } from "./round-robin.js";
 
-function candidates(...names: string[]): { address: string; weight: number; usable: boolean; cost(): number }[] {
-  return names.map((address) => ({ address, weight: 1, usable: true, cost: () => 0 }));
-}
+const candidates = (...names: string[]) => manualCandidates(names);
 
 function start(seed = 1) {
   return roundRobin()({ clock: virtualClock(), random: seededRandom(seed) });
