@@ -66,6 +66,7 @@ const values = [
   "errors.ts",
   "clock.ts",
   "random.ts",
+  "hash.ts",
   "outcome.ts",
   "logger.ts",
   "backoff.ts",
