@@ -1,18 +1,16 @@
 /**
  * Deadlines without a timer each.
  *
- * Nearly every deadline is met, so what counts is the cost of one that never comes due. A binary heap whose entries know
- * their place costs a comparison or two to enter and to leave; one timer waits for the earliest, and is left to run when
- * that entry leaves: it then finds out what is next.
+ * Nearly every deadline is met, so what counts is the cost of one that never comes due. A heap whose entries know their
+ * place costs a comparison or two to enter and to leave; one timer waits for the earliest, and is left to run when that
+ * entry leaves: it then finds out what is next.
  */
 import type { Clock, Timer } from "./clock.js";
 import { RollcallError, reportStray } from "./errors.js";
+import { TimeHeap, type TimeHeapEntry } from "./time-heap.js";
 
 /** Something with a deadline. While it is queued, `queuePosition` belongs to the queue and `dueMs` stands still. */
-export interface Deadline {
-  readonly dueMs: number;
-  /** -1 while it is not queued. */
-  queuePosition: number;
+export interface Deadline extends TimeHeapEntry {
   /** Runs once, when it is no longer queued. */
   due(): void;
 }
@@ -32,7 +30,7 @@ export function checkDuration(name: string, durationMs: number | undefined): voi
 
 export class DeadlineQueue {
   readonly #clock: Clock;
-  readonly #heap: Deadline[] = [];
+  readonly #queued = new TimeHeap<Deadline>();
   #timer: Timer | undefined;
   #timerMs = Number.POSITIVE_INFINITY;
 
@@ -43,20 +41,13 @@ export class DeadlineQueue {
   /** Queues `entry`; one that is due at `Infinity` is left out. */
   add(entry: Deadline): void {
     if (entry.dueMs === Number.POSITIVE_INFINITY) return;
-    this.#heap.push(entry);
-    this.#rise(entry, this.#heap.length - 1);
+    this.#queued.add(entry);
     if (entry.dueMs < this.#timerMs) this.#arm(entry.dueMs);
   }
 
   /** Does nothing when it is not queued. */
   remove(entry: Deadline): void {
-    const position = entry.queuePosition;
-    if (position < 0) return;
-    entry.queuePosition = -1;
-    const last = this.#heap.pop();
-    if (last === undefined || last === entry) return;
-    this.#rise(last, position);
-    this.#sink(last, last.queuePosition);
+    this.#queued.remove(entry);
   }
 
   #arm(dueMs: number): void {
@@ -69,7 +60,7 @@ export class DeadlineQueue {
     this.#timer = undefined;
     this.#timerMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#clock.nowMs();
-    for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
+    for (let { first } = this.#queued; first !== undefined; first = this.#queued.first) {
       if (first.dueMs > nowMs) {
         this.#arm(first.dueMs);
         break;
@@ -81,40 +72,5 @@ export class DeadlineQueue {
         reportStray(error); // the others keep their time
       }
     }
-  }
-
-  /** Puts `entry` at `position` or, as long as its parent is due later, above it. */
-  #rise(entry: Deadline, position: number): void {
-    let place = position;
-    while (place > 0) {
-      const above = (place - 1) >> 1;
-      const parent = this.#heap[above];
-      if (parent === undefined || parent.dueMs <= entry.dueMs) break;
-      this.#place(parent, place);
-      place = above;
-    }
-    this.#place(entry, place);
-  }
-
-  #sink(entry: Deadline, position: number): void {
-    let place = position;
-    for (;;) {
-      let below = 2 * place + 1;
-      let child = this.#heap[below];
-      const sibling = this.#heap[below + 1];
-      if (child !== undefined && sibling !== undefined && sibling.dueMs < child.dueMs) {
-        child = sibling;
-        below += 1;
-      }
-      if (child === undefined || child.dueMs >= entry.dueMs) break;
-      this.#place(child, place);
-      place = below;
-    }
-    this.#place(entry, place);
-  }
-
-  #place(entry: Deadline, position: number): void {
-    this.#heap[position] = entry;
-    entry.queuePosition = position;
   }
 }

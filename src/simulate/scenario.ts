@@ -1,0 +1,69 @@
+/**
+ * A scenario: who calls, who answers, and what goes wrong when. It is data, so that it can be a file.
+ *
+ * Times are milliseconds since the beginning; what has no end lasts until the scenario's.
+ */
+import type { Latency } from "./latency.js";
+
+export interface Scenario {
+  /** What it is called in tables and on the command line. */
+  readonly name: string;
+  /** One line: what happens. */
+  readonly description: string;
+  /** For how long calls begin. Those in progress then are waited for. */
+  readonly durationMs: number;
+  /** Calls a second, of all clients together. They come when they come, however slow the answers are. */
+  readonly rate: number;
+  /** `poisson` (the default), as many independent callers make them, or at `even` distances. */
+  readonly arrivals?: "poisson" | "even";
+  /** Clients with a view of their own each, as processes have; the calls are dealt out among them at random. Default 1. */
+  readonly clients?: number;
+  /** The deadline of a call; default 10,000 ms, as of `client()`. */
+  readonly timeoutMs?: number;
+  /** Whether calls may be repeated although a server may have seen them; default true. */
+  readonly idempotent?: boolean;
+  readonly servers: readonly ServerGroup[];
+}
+
+/** Servers that are alike. */
+export interface ServerGroup {
+  /** What the table calls them; default `server`. Addresses are made of it. */
+  readonly name?: string;
+  /** How many; default 1. */
+  readonly count?: number;
+  /** How long one call takes once it is begun. */
+  readonly latency: Latency;
+  /** How many calls one server works on at a time, the others wait in order; default without bound. */
+  readonly workers?: number;
+  /** As registered. */
+  readonly weight?: number;
+  readonly zone?: string;
+  /** When they are registered; default from the beginning. */
+  readonly joinMs?: number;
+  /** When they are deregistered; they finish what they have. */
+  readonly leaveMs?: number;
+  /** When they are not as they should be. Of several at a time the first in the list counts. */
+  readonly phases?: readonly Phase[];
+}
+
+/** A time in which a server is not as it should be. */
+export type Phase = { readonly fromMs: number; readonly untilMs?: number } & Condition;
+
+export type Condition =
+  /** Calls take as long as `latency` says. */
+  | { readonly condition: "answers"; readonly latency: Latency }
+  /** Calls take `factor` times as long. */
+  | { readonly condition: "slow"; readonly factor: number }
+  /** Calls take `factor` times as long at first, and less and less until `untilMs`: a cache fills, a compiler compiles. */
+  | { readonly condition: "cold"; readonly factor: number }
+  /** A `share` of the calls (default 1, all) fails after `afterMs`, as UNAVAILABLE; the others are answered as ever. */
+  | { readonly condition: "fails"; readonly afterMs: number; readonly share?: number }
+  /** Calls are taken and never answered, nor are those that it had. */
+  | { readonly condition: "hangs" }
+  /** The process is gone: the calls that it had fail, connections are refused, and made again within a second after the end. */
+  | { readonly condition: "down" };
+
+/** The phase that `group` is in. */
+export function phaseAt(group: ServerGroup, nowMs: number): Phase | undefined {
+  return group.phases?.find(({ fromMs, untilMs = Number.POSITIVE_INFINITY }) => fromMs <= nowMs && nowMs < untilMs);
+}
