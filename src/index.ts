@@ -26,6 +26,7 @@ export type { Balancer, Pick, PickRequest } from "./balancer/balancer.js";
 export { strategyNamed, strategyNames } from "./balancer/strategies/menu.js";
 export { random } from "./balancer/strategies/random.js";
 export { roundRobin } from "./balancer/strategies/round-robin.js";
+export { weightedRoundRobin } from "./balancer/strategies/weighted-round-robin.js";
 export { type RetryBudget, type RetryBudgetOptions, retryBudget } from "./call/budget.js";
 export type { Call, CallContext, CallOptions, Layer } from "./call/call.js";
 export { compose } from "./call/compose.js";

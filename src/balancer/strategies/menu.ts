@@ -3,10 +3,12 @@ import { RollcallError } from "../../errors.js";
 import type { Strategy } from "../strategy.js";
 import { random } from "./random.js";
 import { roundRobin } from "./round-robin.js";
+import { weightedRoundRobin } from "./weighted-round-robin.js";
 
 const menu: Readonly<Record<string, () => Strategy>> = {
   "round-robin": roundRobin,
   random,
+  "weighted-round-robin": weightedRoundRobin,
 };
 
 export const strategyNames: readonly string[] = Object.keys(menu);
