@@ -9,6 +9,7 @@ import { roundRobin } from "./balancer/strategies/round-robin.js";
 import type { Strategy } from "./balancer/strategy.js";
 import type { Call } from "./call/call.js";
 import { compose } from "./call/compose.js";
+import { inheritDeadline } from "./call/deadline.js";
 import { type RetryOptions, retry } from "./call/retry.js";
 import { defaultTimeout } from "./call/timeout.js";
 import type { Clock } from "./clock.js";
@@ -39,6 +40,12 @@ export interface ClientOptions<C> {
   readonly idempotent?: boolean | undefined;
   /** The deadline of a call that brings none, waiting and all attempts included; default 10,000 ms, `Infinity` for none. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * Whether a call made while another is being answered gets no more time than that one has left, and ends with it: default
+   * true. Only handlers of `serve()` and `whileAnsweringHttp` are known to answer; `detached` exempts what they leave running.
+   * (gRPC: deadline propagation.)
+   */
+  readonly inheritDeadline?: boolean | undefined;
   /** See `BalancerOptions`; default `wait`. With `fail`, call only after `await client.ready()`. */
   readonly whenEmpty?: "wait" | "fail" | undefined;
   /** See `EndpointerOptions`; default 5,000 ms. */
@@ -59,7 +66,7 @@ export interface ServiceClient<C> extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const DEFAULTS = { timeoutMs: 10_000 };
+const DEFAULTS = { timeoutMs: 10_000, inheritDeadline: true };
 
 const KNOWN: Readonly<Record<keyof ClientOptions<unknown>, true>> = {
   registry: true,
@@ -70,6 +77,7 @@ const KNOWN: Readonly<Record<keyof ClientOptions<unknown>, true>> = {
   retry: true,
   idempotent: true,
   timeoutMs: true,
+  inheritDeadline: true,
   whenEmpty: true,
   drainMs: true,
   clock: true,
@@ -82,6 +90,7 @@ export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
   // First what may be refused, then what would have to be closed.
   refuseUnknownOptions("client()", options, KNOWN);
   const layers = options.retry === false ? [] : [retry({ ...options.retry, idempotent, clock, random })];
+  if (options.inheritDeadline ?? DEFAULTS.inheritDeadline) layers.push(inheritDeadline());
   layers.push(defaultTimeout(options.timeoutMs ?? DEFAULTS.timeoutMs));
   checkDuration("drainMs", options.drainMs);
   const instancer = options.registry.instancer(options.service);

@@ -30,6 +30,15 @@ export { weightedRoundRobin } from "./balancer/strategies/weighted-round-robin.j
 export { type RetryBudget, type RetryBudgetOptions, retryBudget } from "./call/budget.js";
 export type { Call, CallContext, CallOptions, Layer } from "./call/call.js";
 export { compose } from "./call/compose.js";
+export {
+  detached,
+  type IncomingCall,
+  type InheritDeadlineOptions,
+  incomingCall,
+  inheritDeadline,
+  whileAnswering,
+} from "./call/deadline.js";
+export { DEADLINE_HEADER, deadlineHeaders, whileAnsweringHttp } from "./call/http-deadline.js";
 export { type RetryOptions, retry } from "./call/retry.js";
 export { defaultTimeout, timeout } from "./call/timeout.js";
 export type { Connect, Connection, Endpoint, Endpointer } from "./endpoints/endpoint.js";

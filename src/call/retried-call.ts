@@ -52,6 +52,8 @@ export class RetriedCall<C, R> implements Deadline {
   #attemptsLeft: number;
   #refusals = 0;
   #failures = 0;
+  /** Since the server last said how long to wait, with which the doubling begins anew (gRFC A6). */
+  #pauses = 0;
   /** Set while the next attempt waits for its time. */
   #pause: Timer | undefined;
   /** Made with the first failure or slow attempt. */
@@ -216,8 +218,9 @@ export class RetriedCall<C, R> implements Deadline {
     const waiting = this.#inFlight.some(({ running }) => running !== undefined && running.address === undefined);
     if (waiting || this.#pause !== undefined) return; // the next one waits already, for an endpoint or its time
     const free = verdict === "free" && this.#deadlineMs !== Number.POSITIVE_INFINITY;
-    const pauseMs = pauseAfter(outcome, this.#failures, backoff, random);
+    const pauseMs = pauseAfter(outcome, this.#failures === 0, this.#pauses, backoff, random);
     this.#failures += 1;
+    this.#pauses = outcome.pushbackMs === undefined ? this.#pauses + 1 : 0;
     if (outcome.reached === "refused") this.#refusals += 1;
     if (
       (!free && this.#attemptsLeft <= 0) ||

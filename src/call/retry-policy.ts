@@ -54,8 +54,14 @@ export function retryableByDefault(outcome: Outcome): boolean {
 const PASSING: ReadonlySet<string> = new Set(["UNAVAILABLE", "CANCELLED"]);
 
 /** How long to wait before the next attempt: what the server asks for, else nothing the first time that no server saw it. */
-export function pauseAfter(outcome: Outcome, failuresBefore: number, backoff: BackoffRange, random: Random): number {
+export function pauseAfter(
+  outcome: Outcome,
+  firstFailure: boolean,
+  pausesBefore: number,
+  backoff: BackoffRange,
+  random: Random,
+): number {
   if (outcome.pushbackMs !== undefined) return outcome.pushbackMs;
-  if (failuresBefore === 0 && outcome.reached !== "maybe-seen") return 0;
-  return fullJitter(backoff, failuresBefore + 1, random);
+  if (firstFailure && outcome.reached !== "maybe-seen") return 0;
+  return fullJitter(backoff, pausesBefore + 1, random);
 }

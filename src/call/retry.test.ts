@@ -175,6 +175,15 @@ describe("when", () => {
     expect(tried.map(({ atMs }) => atMs)).toEqual([0, 700]);
   });
 
+  it("begins with the shortest pause again after one that the server asked for", async () => {
+    const { settle, tried } = setUp(
+      (n) => Promise.reject(new Failure({ code: "UNAVAILABLE", ...(n === 3 && { pushbackMs: 700 }) })),
+      { attempts: 6, random: () => 0.5 },
+    );
+    await settle({ idempotent: true });
+    expect(tried.map(({ atMs }) => atMs)).toEqual([0, 12.5, 37.5, 737.5, 750, 775]);
+  });
+
   it("stops when the server asks not to be tried again", async () => {
     const { settle, tried } = setUp(() => Promise.reject(new Failure({ code: "UNAVAILABLE", pushbackMs: -1 })));
     expect((await settle({ idempotent: true })).atMs).toBe(0);

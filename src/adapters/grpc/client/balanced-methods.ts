@@ -1,5 +1,6 @@
 /** The methods of a service as calls through a balancer. */
 import { type Call, type CallContext, type CallOptions, type Clock, systemClock } from "../../../index.js";
+import { type MetadataInput, mergeMetadata } from "../metadata.js";
 import type { MethodTable, ServiceMethod } from "../methods.js";
 import type { GrpcCallOptions, TransportCallOptions } from "../transport.js";
 import { BalancedStream } from "./balanced-stream.js";
@@ -89,8 +90,14 @@ function callOptions(options: BalancedCallOptions | undefined, defaults: CallOpt
 
 /** An attempt's deadline and cancellation are its context's; the caller's own are the whole call's. */
 function wireOptions(options: BalancedCallOptions | undefined, context: CallContext): TransportCallOptions {
-  const { deadlineMs } = context;
-  if (options === undefined) return { deadlineMs, cancellation: context };
-  const { metadata, onHeader, onTrailer } = options;
-  return { metadata, onHeader, onTrailer, deadlineMs, cancellation: context };
+  const { deadlineMs, attempt } = context;
+  const metadata = attempt === 1 ? options?.metadata : withPreviousAttempts(options?.metadata, attempt - 1);
+  return { metadata, onHeader: options?.onHeader, onTrailer: options?.onTrailer, deadlineMs, cancellation: context };
+}
+
+/** Tells the server that it is not the first to be asked, as gRFC A6 has it. */
+function withPreviousAttempts(metadata: MetadataInput | undefined, attempts: number): MetadataInput {
+  const told = mergeMetadata(undefined, metadata);
+  told.set("grpc-previous-rpc-attempts", String(attempts));
+  return told;
 }

@@ -27,6 +27,7 @@ const KNOWN: Readonly<Record<keyof GrpcClientOptions, true>> = {
   service: true,
   idempotent: true,
   timeoutMs: true,
+  inheritDeadline: true,
   retry: true,
   strategy: true,
   metric: true,

@@ -37,6 +37,12 @@ test("what the connection says decides whether a call was sent, whatever its sta
   }
 });
 
+test("a message that is too large is the caller's failure, although its status is the one of an overload", () => {
+  const error = failure(status.RESOURCE_EXHAUSTED);
+  error.details = "Received message larger than max (5000000 vs 4194304)";
+  expect(outcomeOf(error).fault).toBe("caller");
+});
+
 test("a call that we cancelled is nobody's failure", () => {
   const error = failure(status.CANCELLED);
   testify(error.metadata, { reached: "maybe-seen", cancelledHere: true });

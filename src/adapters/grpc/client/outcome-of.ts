@@ -47,6 +47,10 @@ const faults: Readonly<Record<number, Fault>> = {
   [status.UNAUTHENTICATED]: "caller",
 };
 
+// RESOURCE_EXHAUSTED is also what a message is answered with that is too large, by grpc-js as by other servers: another
+// server would say the same, and this one is not overloaded. Only the text tells; a reworded one costs two futile attempts.
+const TOO_LARGE = /\blarger than max\b/;
+
 /**
  * The outcome of an attempt that ended with `error`. Without proof of the contrary the server may have seen the call; a
  * stream that is refused (gRFC A6) while its connection lives on counts as seen too. An error that is no gRPC status comes
@@ -62,10 +66,15 @@ export function outcomeOf(error: unknown): Outcome {
   return {
     kind: "failed",
     reached,
-    fault: faults[error.code] ?? "server",
+    fault: faultOf(error),
     code,
     ...(pushbackMs !== undefined && { pushbackMs }),
   };
+}
+
+function faultOf({ code, details }: ServiceError): Fault {
+  if (code === status.RESOURCE_EXHAUSTED && TOO_LARGE.test(details)) return "caller";
+  return faults[code] ?? "server";
 }
 
 export function isServiceError(error: unknown): error is ServiceError {

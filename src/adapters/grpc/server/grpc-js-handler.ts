@@ -10,37 +10,61 @@ import {
   status,
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
+import { CallError, type Clock, whileAnswering } from "../../../index.js";
 import { CallHandlerContext, type HandlerContext } from "./handler-context.js";
 
 /** A handler whose messages are just objects: the types of a service have done their work where it was written. */
 export type AnyHandler = (input: never, context: HandlerContext) => object;
 
+type OnceCall = ServerUnaryCall<object, object> | ServerReadableStream<object, object>;
 type WritableCall = ServerWritableStream<object, object> | ServerDuplexStream<object, object>;
 
-export function grpcJsHandler(kind: DescMethod["methodKind"], handler: AnyHandler): UntypedHandleCall {
+export function grpcJsHandler(kind: DescMethod["methodKind"], handler: AnyHandler, clock: Clock): UntypedHandleCall {
+  const once = (call: OnceCall, input: object, reply: sendUnaryData<object>) => {
+    const context = new CallHandlerContext(call, clock);
+    void whileAnswering(context, () => replyOnce(context, () => handler(input as never, context), reply));
+  };
+  const many = (call: WritableCall, input: object) => {
+    const context = new CallHandlerContext(call, clock);
+    void whileAnswering(context, () => replyMany(call, context, () => handler(input as never, context)));
+  };
   switch (kind) {
     case "unary":
-      return (call: ServerUnaryCall<object, object>, reply: sendUnaryData<object>) =>
-        void replyOnce(new CallHandlerContext(call), (context) => handler(call.request as never, context), reply);
+      return (call: ServerUnaryCall<object, object>, reply: sendUnaryData<object>) => once(call, call.request, reply);
     case "client_streaming":
       return (call: ServerReadableStream<object, object>, reply: sendUnaryData<object>) =>
-        void replyOnce(new CallHandlerContext(call), (context) => handler(requestsOf(call) as never, context), reply);
+        once(call, requestsOf(call), reply);
     case "server_streaming":
-      return (call: ServerWritableStream<object, object>) =>
-        void replyMany(call, (context) => handler(call.request as never, context));
+      return (call: ServerWritableStream<object, object>) => many(call, call.request);
     case "bidi_streaming":
-      return (call: ServerDuplexStream<object, object>) =>
-        void replyMany(call, (context) => handler(requestsOf(call) as never, context));
+      return (call: ServerDuplexStream<object, object>) => many(call, requestsOf(call));
   }
+}
+
+/** A handler of grpc-js's own kind: the calls that it makes inherit the deadline, too. */
+export type AnyGrpcJsHandler = (call: OnceCall | WritableCall, reply?: sendUnaryData<object>) => void;
+
+export function withinItsCall(handler: AnyGrpcJsHandler, clock: Clock): UntypedHandleCall {
+  return (call: OnceCall | WritableCall, reply?: sendUnaryData<object>) => {
+    const context = new CallHandlerContext(call, clock);
+    if ("writableFinished" in call) call.once("finish", () => context.finish());
+    const answer: typeof reply =
+      reply &&
+      ((...result) => {
+        context.finish();
+        reply(...result);
+      });
+    whileAnswering(context, () => handler(call, answer));
+  };
 }
 
 async function replyOnce(
   context: CallHandlerContext,
-  handle: (context: HandlerContext) => object,
+  handle: () => object,
   reply: sendUnaryData<object>,
 ): Promise<void> {
   try {
-    const response = await handle(context);
+    const response = await handle();
     context.sendHeaders();
     reply(null, response, context.finish());
   } catch (error) {
@@ -49,10 +73,9 @@ async function replyOnce(
   }
 }
 
-async function replyMany(call: WritableCall, handle: (context: HandlerContext) => object): Promise<void> {
-  const context = new CallHandlerContext(call);
+async function replyMany(call: WritableCall, context: CallHandlerContext, handle: () => object): Promise<void> {
   try {
-    for await (const response of handle(context) as AsyncIterable<object>) {
+    for await (const response of handle() as AsyncIterable<object>) {
       if (call.cancelled) return;
       context.sendHeaders();
       if (!call.write(response)) await writable(call);
@@ -91,10 +114,25 @@ function failure(error: unknown, trailers: Metadata | undefined) {
   const thrown = error as { readonly code?: unknown; readonly details?: unknown; readonly metadata?: unknown } | null;
   const metadata = thrown?.metadata instanceof Metadata ? thrown.metadata.clone() : new Metadata();
   if (trailers) metadata.merge(trailers);
+  if (hasBeenTriedBelow(error) && metadata.get(PUSHBACK).length === 0) metadata.set(PUSHBACK, "-1");
   const text = error instanceof Error ? error.message : String(error);
   return isFailureCode(thrown?.code)
     ? { code: thrown.code, details: typeof thrown.details === "string" ? thrown.details : text, metadata }
     : { code: status.UNKNOWN, details: text, metadata };
+}
+
+const PUSHBACK = "grpc-retry-pushback-ms";
+
+/**
+ * Whether a call that the handler made has failed for good. Then our callers are asked not to try again: each layer of
+ * services that repeats what the one below has given up multiplies the load on the one that failed (three attempts on each of
+ * five layers are 243; SRE book, ch. 22, and Finagle's `NonRetryable`).
+ */
+function hasBeenTriedBelow(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth += 1) {
+    if (at instanceof CallError) return true;
+  }
+  return false;
 }
 
 function isFailureCode(code: unknown): code is status {

@@ -1,4 +1,5 @@
 import { Metadata, type ServerUnaryCall } from "@grpc/grpc-js";
+import type { Clock, IncomingCall } from "../../../index.js";
 
 /** What all kinds of grpc-js server calls have in common. */
 type ServerCall = Pick<
@@ -26,15 +27,29 @@ export interface HandlerContext {
 }
 
 /** A context that makes nothing before it is asked for: most handlers look at none of it. */
-export class CallHandlerContext implements HandlerContext {
+export class CallHandlerContext implements HandlerContext, IncomingCall {
   readonly #call: ServerCall;
+  readonly #clock: Clock;
+  /** On the monotonic clock. */
+  readonly #deadlineMs: number;
   #aborting: AbortController | undefined;
   #headers: Metadata | undefined;
   #trailers: Metadata | undefined;
   #finished = false;
 
-  constructor(call: ServerCall) {
+  constructor(call: ServerCall, clock: Clock) {
     this.#call = call;
+    this.#clock = clock;
+    const deadline = Number(call.getDeadline());
+    this.#deadlineMs = deadline === Number.POSITIVE_INFINITY ? deadline : clock.nowMs() + deadline - clock.epochMs();
+  }
+
+  remainingMs(): number {
+    return this.#deadlineMs - this.#clock.nowMs();
+  }
+
+  get answered(): boolean {
+    return this.#finished;
   }
 
   get signal(): AbortSignal {

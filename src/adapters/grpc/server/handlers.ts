@@ -9,11 +9,11 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
-import { RollcallError } from "../../../index.js";
+import { type Clock, RollcallError } from "../../../index.js";
 import { serviceDefinition } from "../../../method-definitions.js";
 import type { ServiceSource } from "../client-types.js";
 import { isDescService } from "../methods.js";
-import { type AnyHandler, grpcJsHandler } from "./grpc-js-handler.js";
+import { type AnyGrpcJsHandler, type AnyHandler, grpcJsHandler, withinItsCall } from "./grpc-js-handler.js";
 import type { HandlerContext } from "./handler-context.js";
 
 /**
@@ -50,18 +50,28 @@ export interface ServableService {
 }
 
 /** Throws `INVALID_ARGUMENT` unless there is a handler for each method, and for nothing else. */
-export function servable<S extends ServiceSource>(source: S, implementation: ImplementationOf<S>): ServableService {
+export function servable<S extends ServiceSource>(
+  source: S,
+  implementation: ImplementationOf<S>,
+  clock: Clock,
+): ServableService {
   const definition = isDescService(source) ? serviceDefinition(source) : (source as ServiceDefinition); // the other source
   const names = new Set(Object.values(definition).map(({ path }) => path.split("/")[1] ?? ""));
   // What is cast here and below is what ImplementationOf makes of the source; the compiler does not follow it to S.
   refuseOtherHandlers([...names].join(", "), definition, implementation);
-  if (!isDescService(source))
-    return { definition, implementation: implementation as UntypedServiceImplementation, names: [...names] };
-  const handlers = implementation as Readonly<Record<string, AnyHandler>>;
   const adapted: UntypedServiceImplementation = {};
+  if (!isDescService(source)) {
+    const handlers = implementation as UntypedServiceImplementation;
+    for (const [name, { originalName = name }] of Object.entries(definition)) {
+      const handler = (handlers[name] ?? handlers[originalName]) as AnyGrpcJsHandler; // none is missing
+      adapted[name] = withinItsCall(handler.bind(handlers), clock);
+    }
+    return { definition, implementation: adapted, names: [...names] };
+  }
+  const handlers = implementation as Readonly<Record<string, AnyHandler>>;
   for (const { localName, methodKind } of source.methods) {
     const handler = handlers[localName] as AnyHandler; // none is missing
-    adapted[localName] = grpcJsHandler(methodKind, handler.bind(handlers));
+    adapted[localName] = grpcJsHandler(methodKind, handler.bind(handlers), clock);
   }
   return { definition, implementation: adapted, names: [...names] };
 }

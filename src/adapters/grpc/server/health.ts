@@ -1,8 +1,8 @@
 /** The standard health service (grpc.health.v1), as load balancers, Kubernetes and `grpc_health_probe` ask it. */
-import { cell, changes } from "../../../index.js";
+import { type Clock, cell, changes } from "../../../index.js";
 import { GrpcError } from "../grpc-error.js";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../proto/health_pb.js";
-import { type ServableService, servable } from "./handlers.js";
+import { type ServableService, type ServiceImplementation, servable } from "./handlers.js";
 
 export interface HealthService extends ServableService {
   /** Tells everybody who watches. It begins as not serving. */
@@ -12,11 +12,11 @@ export interface HealthService extends ServableService {
 }
 
 /** Health of the whole server (the empty name) and of each of `services`, all the same. */
-export function healthService(services: readonly string[]): HealthService {
+export function healthService(services: readonly string[], clock: Clock): HealthService {
   const known = new Set(["", ...services]);
   const serving = cell<ServingStatus>(ServingStatus.NOT_SERVING);
   const closing = new AbortController();
-  const { definition, implementation, names } = servable(Health, {
+  const checks: ServiceImplementation<typeof Health> = {
     check({ service }) {
       if (!known.has(service)) throw new GrpcError("NOT_FOUND", `unknown service ${service}`);
       return { status: serving.current };
@@ -34,7 +34,8 @@ export function healthService(services: readonly string[]): HealthService {
         closing.signal.removeEventListener("abort", end);
       }
     },
-  });
+  };
+  const { definition, implementation, names } = servable(Health, checks, clock);
   return {
     definition,
     implementation,

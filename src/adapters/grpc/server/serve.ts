@@ -109,8 +109,11 @@ export async function serve<const S extends readonly ServiceSource[]>(options: S
   const calls = openCalls();
   const interceptors = [calls.interceptor, ...(options.interceptors ?? [])];
   const server = new Server({ ...options.channelOptions, interceptors });
-  const services = options.handlers.map(([source, implementation]) => servable(source, implementation));
-  const health = healthService(services.flatMap(({ names }) => names));
+  const services = options.handlers.map(([source, implementation]) => servable(source, implementation, clock));
+  const health = healthService(
+    services.flatMap(({ names }) => names),
+    clock,
+  );
   for (const { definition, implementation } of [...services, health]) server.addService(definition, implementation);
   const bound: BoundServer = {
     setHealthy: health.setServing,
