@@ -13,3 +13,10 @@ export interface BackoffRange {
 export function fullJitter({ baseMs, maxMs }: BackoffRange, failures: number, random: Random): number {
   return random() * Math.min(maxMs, baseMs * 2 ** (failures - 1));
 }
+
+/**
+ * The same with the first half of the bound kept ("equal jitter"): never shorter than that, and still no two clients alike.
+ */
+export function equalJitter({ baseMs, maxMs }: BackoffRange, failures: number, random: Random): number {
+  return ((1 + random()) / 2) * Math.min(maxMs, baseMs * 2 ** (failures - 1));
+}

@@ -108,7 +108,12 @@ describe("client", () => {
   it("opens nothing when an option is refused", () => {
     const { registry } = setUp();
     const opened = registry.openHandles;
-    for (const refused of [{ retry: { attempts: 0 } }, { timeoutMs: -1 }, { drainMs: Number.NaN }]) {
+    for (const refused of [
+      { retry: { attempts: 0 } },
+      { timeoutMs: -1 },
+      { drainMs: Number.NaN },
+      { ejection: { maxEjected: 2 } },
+    ]) {
       expect(() => client({ registry, service: "book", connect: () => ({ client: "" }), ...refused })).toThrow(
         expect.objectContaining({ code: "INVALID_ARGUMENT" }),
       );

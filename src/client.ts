@@ -4,6 +4,7 @@
  */
 import { balance } from "./balancer/balance.js";
 import type { Balancer } from "./balancer/balancer.js";
+import { type EjectionOptions, ejectionRule } from "./balancer/ejection/ejection-rule.js";
 import type { Metric } from "./balancer/meter.js";
 import { roundRobin } from "./balancer/strategies/round-robin.js";
 import type { Strategy } from "./balancer/strategy.js";
@@ -34,6 +35,8 @@ export interface ClientOptions<C> {
   readonly strategy?: Strategy | undefined;
   /** See `BalancerOptions`; default: none, every endpoint costs the same. */
   readonly metric?: Metric | undefined;
+  /** Keeps calls away from endpoints that fail; default: as `EjectionOptions` say. `false` ejects nobody. */
+  readonly ejection?: EjectionOptions | false | undefined;
   /** How calls are repeated; default: as `retry()` does. `false` makes one attempt only. */
   readonly retry?: Omit<RetryOptions, "idempotent" | "clock" | "random"> | false | undefined;
   /** Whether calls that do not say so themselves may be repeated; default false. */
@@ -74,6 +77,7 @@ const KNOWN: Readonly<Record<keyof ClientOptions<unknown>, true>> = {
   connect: true,
   strategy: true,
   metric: true,
+  ejection: true,
   retry: true,
   idempotent: true,
   timeoutMs: true,
@@ -93,14 +97,17 @@ export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
   if (options.inheritDeadline ?? DEFAULTS.inheritDeadline) layers.push(inheritDeadline());
   layers.push(defaultTimeout(options.timeoutMs ?? DEFAULTS.timeoutMs));
   checkDuration("drainMs", options.drainMs);
+  if (options.ejection) ejectionRule(options.ejection);
   const instancer = options.registry.instancer(options.service);
   const endpointer = endpoints(instancer, options.connect, { drainMs: options.drainMs, clock, random, logger });
   const balancer = balance(endpointer, options.strategy ?? roundRobin(), {
     metric: options.metric,
+    ejection: options.ejection ?? {},
     whenEmpty: options.whenEmpty,
     service: options.service,
     clock,
     random,
+    logger,
   });
 
   const close = async () => {

@@ -7,7 +7,13 @@ export { type Attempt, CallError, type ErrorCode, RollcallError } from "./errors
 export type { Instance, Membership, NewInstance } from "./instance.js";
 export { changes, firstMatch, type Live } from "./live.js";
 export type { Logger } from "./logger.js";
-export type { MassDeletionEvent, MembershipEvent, RegistrationEvent } from "./observe/events.js";
+export type {
+  EjectionEvent,
+  MassDeletionEvent,
+  MembershipEvent,
+  PanicEvent,
+  RegistrationEvent,
+} from "./observe/events.js";
 export { fixed } from "./registry/fixed.js";
 export { memory } from "./registry/memory.js";
 export type {
@@ -23,6 +29,7 @@ export type {
 
 export { type BalancerOptions, balance } from "./balancer/balance.js";
 export type { Balancer, Pick, PickRequest } from "./balancer/balancer.js";
+export type { EjectionOptions } from "./balancer/ejection/ejection-rule.js";
 export { strategyNamed, strategyNames } from "./balancer/strategies/menu.js";
 export { random } from "./balancer/strategies/random.js";
 export { roundRobin } from "./balancer/strategies/round-robin.js";
@@ -47,7 +54,7 @@ export type { Outcome } from "./outcome.js";
 
 // What a registry, layout, transport, strategy, metric or layer of one's own is built from.
 
-export { type BackoffRange, fullJitter } from "./backoff.js";
+export { type BackoffRange, equalJitter, fullJitter } from "./backoff.js";
 export type { InFlight, Meter, Metric, Peers } from "./balancer/meter.js";
 export { reluctance } from "./balancer/reluctance.js";
 export type {

@@ -176,6 +176,7 @@ export class Attempt<C, R> implements CallContext, RunningAttempt, Deadline {
     if (this.held === undefined) {
       this.#end(this.#success());
     } else {
+      this.#pick?.answered();
       this.held.then(
         (outcome) => this.#end(outcome),
         (error) => this.#end(this.#outcomeOf(error)),

@@ -8,16 +8,20 @@ import { DeadlineQueue } from "../deadline-queue.js";
 import type { Endpointer } from "../endpoints/endpoint.js";
 import { RollcallError } from "../errors.js";
 import { firstMatch } from "../live.js";
+import { type Logger, resolveLogger } from "../logger.js";
 import { type Random, systemRandom } from "../random.js";
 import { Attempt } from "./attempt.js";
 import type { Balancer, Pick, PickRequest } from "./balancer.js";
 import { Candidates, type EndpointCandidate } from "./candidates.js";
+import { ejectionReport } from "./ejection/ejection-report.js";
+import { type EjectionOptions, ejectionRule } from "./ejection/ejection-rule.js";
+import { OutlierEjection } from "./ejection/outlier-ejection.js";
 import { EndpointPick } from "./endpoint-pick.js";
 import type { Metric } from "./meter.js";
 import { noneWillCome, nothingToPick } from "./nothing-to-pick.js";
 import type { PickDesk } from "./pick-desk.js";
 import { PickWait } from "./pick-wait.js";
-import type { Distributor, PickContext, Picker, Strategy } from "./strategy.js";
+import type { Distributor, Picker, Strategy } from "./strategy.js";
 import { holdProcess, WaitingRoom } from "./waiting-room.js";
 
 export interface BalancerOptions {
@@ -32,10 +36,17 @@ export interface BalancerOptions {
    * refused on a healthy system too, unless they come after `await ready()`.
    */
   readonly whenEmpty?: "wait" | "fail" | undefined;
-  /** The service's name, for error messages. */
+  /**
+   * Keeps calls away from endpoints that fail: `{}` with the defaults of `EjectionOptions`. Default: nobody is ejected; in
+   * `client()` it is on. (Envoy: `outlier_detection`; Finagle: failure accrual.)
+   */
+  readonly ejection?: EjectionOptions | false | undefined;
+  /** The service's name, for error messages and events. */
   readonly service?: string | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
+  /** Hears of ejections; default stderr, `false` for silence. */
+  readonly logger?: Logger | false | undefined;
 }
 
 const DEFAULTS = { whenEmpty: "wait" } as const;
@@ -54,6 +65,7 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
   readonly #endpointer: Endpointer<C>;
   readonly #whenEmpty: "wait" | "fail";
   readonly #service: string | undefined;
+  readonly #ejection: OutlierEjection<EndpointCandidate<C>> | undefined;
   readonly #candidates: Candidates<C>;
   readonly #distribute: Distributor;
   readonly #waiting: WaitingRoom;
@@ -68,8 +80,12 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
     this.#endpointer = endpointer;
     this.#whenEmpty = options.whenEmpty ?? DEFAULTS.whenEmpty;
     this.#service = options.service;
-    this.#candidates = new Candidates(options.metric, this.clock, endpointer.availability);
-    this.#distribute = strategy({ clock: this.clock, random: options.random ?? systemRandom });
+    const random = options.random ?? systemRandom;
+    this.#ejection = options.ejection
+      ? this.#eject(options.ejection, random, resolveLogger(options.logger))
+      : undefined;
+    this.#candidates = new Candidates(options.metric, this.#ejection, this.clock, endpointer.availability);
+    this.#distribute = strategy({ clock: this.clock, random });
     this.#waiting = new WaitingRoom(endpointer, this.clock);
     this.#subscription = endpointer.subscribe((endpoints) => {
       this.#picker = this.#distribute(this.#candidates.replace(endpoints));
@@ -110,6 +126,7 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(this.#closed());
     this.#subscription[Symbol.dispose]();
+    this.#ejection?.[Symbol.dispose]();
     this.#waiting.tryAll();
   }
 
@@ -117,20 +134,20 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
     return this.close();
   }
 
-  tryPick(context: PickContext, untilMs: number): Pick<C> | undefined {
+  tryPick(request: PickRequest, untilMs: number): Pick<C> | undefined {
     if (this.#closing.signal.aborted) throw this.#closed();
     const { ready, connecting } = this.#endpointer.availability.current;
     if (ready === 0 && connecting > 0) return undefined; // without a look at the endpoints: many may wait for many
-    const candidate = this.#picker(context);
+    const candidate = this.#ejection?.dueFor(request) ?? this.#picker(request);
     if (candidate === undefined) {
       const { current } = this.#endpointer.membership;
       if (this.#whenEmpty === "fail" || noneWillCome(current)) throw this.nothingToPick();
       return undefined;
     }
-    if (!candidate.usable) {
+    if (!candidate.takesCalls) {
       if (connecting > 0) return undefined;
       // To try an endpoint again that nobody can reach would keep the process busy with nothing else in a total outage.
-      const tried = context.exclude?.has(candidate.address) ?? false;
+      const tried = request.exclude?.has(candidate.address) ?? false;
       if (ready === 0 && tried && untilMs < Number.POSITIVE_INFINITY) return undefined;
     }
     return new EndpointPick(candidate, this.clock);
@@ -142,6 +159,13 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
 
   nothingToPick(cause?: unknown): RollcallError {
     return nothingToPick(this.#endpointer.membership.current, this.#service, cause);
+  }
+
+  #eject(options: EjectionOptions, random: Random, logger: Logger): OutlierEjection<EndpointCandidate<C>> {
+    const { clock } = this;
+    const { availability } = this.#endpointer;
+    const report = ejectionReport(this.#service, logger);
+    return new OutlierEjection({ rule: ejectionRule(options), availability, clock, random, report });
   }
 
   #closed(): RollcallError {

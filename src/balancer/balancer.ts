@@ -10,6 +10,8 @@ import type { PickContext } from "./strategy.js";
 /** An endpoint that was chosen for a call. Whoever asked for it ends it exactly once; a second `done` does nothing. */
 export interface Pick<C> {
   readonly endpoint: Endpoint<C>;
+  /** For a call that goes on after its answer began, as a stream does: an ejected endpoint that it probes is in use again. */
+  answered(): void;
   done(outcome: Outcome): void;
 }
 
@@ -18,6 +20,8 @@ export interface PickRequest extends PickContext {
   /** How long to wait while nothing can be picked, on the balancer's monotonic clock; absent: without end. */
   readonly deadlineMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Whether the call may be repeated: an ejected endpoint is rather probed with such a one. */
+  readonly idempotent?: boolean | undefined;
 }
 
 export interface Balancer<C> extends AsyncDisposable {

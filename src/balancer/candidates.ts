@@ -1,7 +1,12 @@
-/** Endpoints as a strategy sees them, each with its meter. A meter belongs to the address, whatever becomes of the endpoint. */
+/**
+ * Endpoints as a strategy sees them, each with its meter and its health. These belong to the address, whatever becomes of
+ * the endpoint.
+ */
 import type { Clock } from "../clock.js";
 import { type Availability, byPlace, type Endpoint } from "../endpoints/endpoint.js";
 import type { Live } from "../live.js";
+import type { Health } from "./ejection/health.js";
+import type { OutlierEjection } from "./ejection/outlier-ejection.js";
 import type { Meter, Metric, Peers } from "./meter.js";
 import { type Standing, Standings } from "./standings.js";
 import type { Candidate } from "./strategy.js";
@@ -9,30 +14,46 @@ import type { Candidate } from "./strategy.js";
 export interface EndpointCandidate<C> extends Candidate {
   readonly endpoint: Endpoint<C>;
   readonly meter: Meter | undefined;
+  readonly health: Health<EndpointCandidate<C>> | undefined;
+  /** Whether calls could be placed on it now, ejected or not. */
+  readonly takesCalls: boolean;
 }
 
 export class Candidates<C> {
   readonly #availability: Live<Availability>;
-  readonly #standings: Standings;
+  readonly #ejection: OutlierEjection<EndpointCandidate<C>> | undefined;
+  readonly #standings: Standings<EndpointCandidate<C>>;
   readonly #unsaid: UnsaidWeight = { mean: 1 };
   #current: readonly EndpointCandidate<C>[] = [];
 
-  constructor(metric: Metric | undefined, clock: Clock, availability: Live<Availability>) {
+  constructor(
+    metric: Metric | undefined,
+    ejection: OutlierEjection<EndpointCandidate<C>> | undefined,
+    clock: Clock,
+    availability: Live<Availability>,
+  ) {
     this.#availability = availability;
-    this.#standings = new Standings((address) => metric?.(this.#peersOf(address), { clock }), clock);
+    this.#ejection = ejection;
+    this.#standings = new Standings(
+      (address) => ({
+        meter: metric?.(this.#peersOf(address), { clock }),
+        health: ejection?.healthOf(address),
+      }),
+      clock,
+    );
   }
 
   /** Who stayed keeps its candidate. Both sets have one order, so that one walk along them tells who did. */
   replace(endpoints: readonly Endpoint<C>[]): readonly EndpointCandidate<C>[] {
     const before = this.#current;
     this.#unsaid.mean = meanWeight(endpoints);
-    const left: string[] = [];
+    const left: EndpointCandidate<C>[] = [];
     const came = new Set<string>();
     let next = 0;
     this.#current = endpoints.map((endpoint) => {
       let known = before[next];
       while (known !== undefined && known.endpoint !== endpoint && byPlace(known.endpoint, endpoint) <= 0) {
-        left.push(known.address);
+        left.push(known);
         known = before[++next];
       }
       if (known?.endpoint === endpoint) {
@@ -41,11 +62,19 @@ export class Candidates<C> {
       }
       came.add(endpoint.address);
       const standing = this.#standings.of(endpoint.address, before.length === 0);
-      return new MeteredEndpoint(endpoint, standing, this.#unsaid, this.#availability);
+      const candidate = new MeteredEndpoint(endpoint, standing, this.#unsaid, this.#availability);
+      if (standing.health !== undefined) this.#ejection?.joined(standing.health, candidate);
+      return candidate;
     });
-    for (const { address } of before.slice(next)) left.push(address);
-    this.#standings.left(left.filter((address) => !came.has(address)));
+    left.push(...before.slice(next));
+    this.#bidFarewell(left.filter(({ address }) => !came.has(address)));
+    this.#ejection?.settled(this.#current);
     return this.#current;
+  }
+
+  #bidFarewell(left: readonly EndpointCandidate<C>[]): void {
+    for (const { health } of left) if (health !== undefined) this.#ejection?.left(health);
+    this.#standings.left(left.map(({ address }) => address));
   }
 
   /** What a meter may ask of the others: reads the set as it is then. */
@@ -61,6 +90,7 @@ export class Candidates<C> {
 class MeteredEndpoint<C> implements EndpointCandidate<C> {
   readonly endpoint: Endpoint<C>;
   readonly meter: Meter | undefined;
+  readonly health: Health<EndpointCandidate<C>> | undefined;
   readonly address: string;
   readonly zone?: string;
   readonly version?: string;
@@ -72,13 +102,14 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
 
   constructor(
     endpoint: Endpoint<C>,
-    { meter, joinedMs }: Standing,
+    { meter, health, joinedMs }: Standing<EndpointCandidate<C>>,
     unsaid: UnsaidWeight,
     availability: Live<Availability>,
   ) {
     const { weight, zone, version, metadata } = endpoint.instance;
     this.endpoint = endpoint;
     this.meter = meter;
+    this.health = health;
     this.#availability = availability;
     this.address = endpoint.address;
     this.#weight = weight ?? 0;
@@ -94,6 +125,10 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
   }
 
   get usable(): boolean {
+    return this.takesCalls && (this.health === undefined || this.health.admitted);
+  }
+
+  get takesCalls(): boolean {
     const { state, retained } = this.endpoint;
     return state === "ready" && (!retained || this.#availability.current.lastResort);
   }

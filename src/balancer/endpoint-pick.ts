@@ -4,27 +4,36 @@ import { reportStray } from "../errors.js";
 import type { Outcome } from "../outcome.js";
 import type { Pick } from "./balancer.js";
 import type { EndpointCandidate } from "./candidates.js";
+import type { Health } from "./ejection/health.js";
 import type { InFlight, Meter } from "./meter.js";
 
-/** A call on an endpoint: counted by the endpoint, and measured if there is a metric. */
+/** A call on an endpoint: counted by the endpoint, measured if there is a metric, and heard if endpoints are ejected. */
 export class EndpointPick<C> implements Pick<C>, InFlight {
   readonly endpoint: Endpoint<C>;
   readonly startedMs: number;
   readonly #meter: Meter | undefined;
+  readonly #health: Health<EndpointCandidate<C>> | undefined;
   #ended = false;
 
   constructor(candidate: EndpointCandidate<C>, clock: Clock) {
     this.endpoint = candidate.endpoint;
     this.#meter = candidate.meter;
+    this.#health = candidate.health;
     this.startedMs = clock.nowMs();
     this.#meter?.begin(this);
     this.endpoint.begin();
+    this.#health?.began(this);
+  }
+
+  answered(): void {
+    if (!this.#ended) this.#health?.answered(this);
   }
 
   done(outcome: Outcome): void {
     if (this.#ended) return;
     this.#ended = true;
     this.endpoint.end(outcome);
+    this.#health?.ended(this, outcome);
     try {
       this.#meter?.end(this, outcome);
     } catch (error) {

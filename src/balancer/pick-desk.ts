@@ -2,8 +2,7 @@
 import type { Clock } from "../clock.js";
 import type { DeadlineQueue } from "../deadline-queue.js";
 import type { RollcallError } from "../errors.js";
-import type { Pick } from "./balancer.js";
-import type { PickContext } from "./strategy.js";
+import type { Pick, PickRequest } from "./balancer.js";
 
 export interface PickDesk<C> {
   readonly clock: Clock;
@@ -11,7 +10,7 @@ export interface PickDesk<C> {
   /** Whether anybody wants to know how long an answer took. */
   readonly measures: boolean;
   /** A pick, unless the call has to wait for one, `untilMs` at the latest; throws when it must not wait. */
-  tryPick(context: PickContext, untilMs: number): Pick<C> | undefined;
+  tryPick(request: PickRequest, untilMs: number): Pick<C> | undefined;
   /** Calls `tryNow` whenever a pick may have become possible, until it returns true. Returns how to give up. */
   wait(tryNow: () => boolean): () => void;
   /** Why there was nothing to pick. */

@@ -29,9 +29,35 @@ export interface MassDeletionEvent {
   readonly lapsed: number;
 }
 
+/** A balancer ejected an endpoint, or trusts it again. */
+export interface EjectionEvent {
+  readonly service?: string | undefined;
+  readonly address: string;
+  readonly state: "ejected" | "returned";
+  /** Why it was ejected; absent when it returned. */
+  readonly reason?: string | undefined;
+  /** For how long it was ejected, until a call probes it; absent when it returned. */
+  readonly forMs?: number | undefined;
+  /** How many are ejected now. */
+  readonly ejected: number;
+  /** How many endpoints there are, ejected or not. */
+  readonly total: number;
+}
+
+/** So few endpoints are usable that a balancer ignores its ejections, or enough again. */
+export interface PanicEvent {
+  readonly service?: string | undefined;
+  readonly state: "entered" | "left";
+  /** How many endpoints are ready and not ejected. */
+  readonly usable: number;
+  readonly total: number;
+}
+
 const registrationChannel = channel("rollcall:registration");
 const membershipChannel = channel("rollcall:membership");
 const massDeletionChannel = channel("rollcall:mass-deletion");
+const ejectionChannel = channel("rollcall:ejection");
+const panicChannel = channel("rollcall:panic");
 
 export function publishRegistration(event: RegistrationEvent): void {
   if (registrationChannel.hasSubscribers) registrationChannel.publish(event);
@@ -43,4 +69,12 @@ export function publishMembership(event: MembershipEvent): void {
 
 export function publishMassDeletion(event: MassDeletionEvent): void {
   if (massDeletionChannel.hasSubscribers) massDeletionChannel.publish(event);
+}
+
+export function publishEjection(event: EjectionEvent): void {
+  if (ejectionChannel.hasSubscribers) ejectionChannel.publish(event);
+}
+
+export function publishPanic(event: PanicEvent): void {
+  if (panicChannel.hasSubscribers) panicChannel.publish(event);
 }

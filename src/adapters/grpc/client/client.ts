@@ -31,6 +31,7 @@ const KNOWN: Readonly<Record<keyof GrpcClientOptions, true>> = {
   retry: true,
   strategy: true,
   metric: true,
+  ejection: true,
   whenEmpty: true,
   drainMs: true,
   tls: true,

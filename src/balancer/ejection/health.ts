@@ -1,0 +1,165 @@
+/** The health of one address: hears how its calls end, and knows when to probe it. Without allocations per call. */
+import type { Endpoint } from "../../endpoints/endpoint.js";
+import type { Outcome } from "../../outcome.js";
+import type { InFlight } from "../meter.js";
+import type { EjectionRule } from "./ejection-rule.js";
+import { type HealthEvent, type HealthState, transition } from "./health-machine.js";
+import { SuccessWindow } from "./success-window.js";
+import { verdictOf } from "./verdict.js";
+
+/** Whom the health is of, while the address is in the set. */
+export interface Member {
+  readonly address: string;
+  readonly endpoint: Pick<Endpoint<unknown>, "state" | "retained" | "connection">;
+  /** Whether calls could be placed on it now, ejected or not. */
+  readonly takesCalls: boolean;
+}
+
+/** The others of the set, as a health sees them. */
+export interface Ward<M extends Member> {
+  readonly rule: EjectionRule;
+  /** True while ejections are ignored. */
+  readonly panicking: boolean;
+  nowMs(): number;
+  /** How long the ejection of that number lasts, from 1. */
+  ejectionMs(number: number): number;
+  /** Whether one more may be ejected. */
+  canSpare(health: Health<M>): boolean;
+  /** `reason`, of an ejection: why. */
+  moved(health: Health<M>, event: HealthEvent, reason: string): void;
+}
+
+export class Health<M extends Member> {
+  readonly address: string;
+  /** Absent while the address is not in the set. */
+  member: M | undefined;
+  /** Since when it is in its state; calls that began before say nothing of it. */
+  sinceMs = Number.NEGATIVE_INFINITY;
+  /** When it was ejected, however often it was probed since. */
+  ejectedMs = Number.NEGATIVE_INFINITY;
+  /** From when on a call may probe it, while it is not trusted. */
+  probeMs = Number.POSITIVE_INFINITY;
+  readonly #ward: Ward<M>;
+  readonly #window: SuccessWindow;
+  #state: HealthState = "trusted";
+  #failuresInARow = 0;
+  /** Of successive ejections; good service takes it back. */
+  #number = 0;
+  #probe: InFlight | undefined;
+  #lostConnection = false;
+
+  constructor(address: string, ward: Ward<M>) {
+    this.address = address;
+    this.#ward = ward;
+    this.#window = new SuccessWindow(ward.rule.windowMs);
+  }
+
+  get trusted(): boolean {
+    return this.#state === "trusted";
+  }
+
+  /** Whether it should get calls as the others do. */
+  get admitted(): boolean {
+    return this.#state === "trusted" || this.#ward.panicking;
+  }
+
+  /** `call` was placed on it. The first one after an ejection is the probe, whoever chose it. */
+  began(call: InFlight): void {
+    if (this.#state === "trusted" || call.startedMs < this.probeMs) return;
+    this.#probe = call;
+    this.probeMs = call.startedMs + this.#ward.ejectionMs(this.#number);
+    this.#become("probed");
+  }
+
+  /** `call` goes on, and its answer has begun. */
+  answered(call: InFlight): void {
+    if (call === this.#probe) this.#readmit();
+  }
+
+  ended(call: InFlight, outcome: Outcome): void {
+    if (this.member === undefined) return;
+    if (this.#state !== "trusted" && call !== this.#probe) return;
+    const verdict = verdictOf(outcome, this.member.endpoint);
+    if (call === this.#probe) {
+      if (verdict === "none") this.#voidProbe();
+      else if (verdict === "bad") this.#eject("failed", `its probe failed${named(outcome)}`);
+      else this.#readmit();
+    } else if (call.startedMs >= this.sinceMs && (verdict === "good" || verdict === "bad")) {
+      this.#count(verdict === "good", outcome);
+    }
+  }
+
+  /**
+   * Told whether its connection stands, while it is ejected. What is connected anew may be another process: it is probed as
+   * soon as after a first ejection, but not at once, for all clients see it come back in the same moment.
+   */
+  connected(stands: boolean): void {
+    if (stands && this.#lostConnection) {
+      this.probeMs = Math.min(this.probeMs, this.#ward.nowMs() + this.#ward.ejectionMs(1));
+    }
+    this.#lostConnection = !stands;
+  }
+
+  #count(success: boolean, outcome: Outcome): void {
+    const { consecutiveFailures, minRequests, minSuccessRate, windowMs } = this.#ward.rule;
+    this.#window.add(success, this.#ward.nowMs());
+    if (success) {
+      this.#failuresInARow = 0;
+      return;
+    }
+    this.#failuresInARow += 1;
+    const { failures, successes, successRate } = this.#window;
+    const calls = failures + successes;
+    if (this.#failuresInARow >= consecutiveFailures) {
+      this.#trip(`${this.#failuresInARow} failures in a row${named(outcome)}`);
+    } else if (calls >= minRequests && successRate < minSuccessRate) {
+      this.#trip(`${failures} of ${calls} calls failed within ${windowMs / 1_000} s${named(outcome)}`);
+    }
+  }
+
+  #trip(reason: string): void {
+    if (!this.#ward.canSpare(this)) return;
+    // Each window of good service takes one ejection back (Envoy: each interval).
+    const servedMs = this.#ward.nowMs() - this.sinceMs;
+    this.#number = Math.max(0, this.#number - Math.floor(servedMs / this.#ward.rule.windowMs));
+    this.ejectedMs = this.#ward.nowMs();
+    this.#eject("tripped", reason);
+  }
+
+  #eject(event: "tripped" | "failed", reason: string): void {
+    const { baseMs, maxMs } = this.#ward.rule.ejection;
+    // No further than the longest ejection, so that it is taken back as soon as it may be.
+    if (baseMs * 2 ** (this.#number - 1) < maxMs) this.#number += 1;
+    this.#probe = undefined;
+    this.#lostConnection = false;
+    this.probeMs = this.#ward.nowMs() + this.#ward.ejectionMs(this.#number);
+    this.#become(event, reason);
+  }
+
+  #voidProbe(): void {
+    this.#probe = undefined;
+    this.probeMs = this.#ward.nowMs();
+    this.#become("void");
+  }
+
+  /** It starts afresh: for what it did before it has been ejected. */
+  #readmit(): void {
+    this.#probe = undefined;
+    this.probeMs = Number.POSITIVE_INFINITY;
+    this.#failuresInARow = 0;
+    this.#window.clear();
+    this.#become("passed");
+  }
+
+  #become(event: HealthEvent, reason = ""): void {
+    const state = transition(this.#state, event);
+    if (state === undefined) return;
+    this.#state = state;
+    this.sinceMs = this.#ward.nowMs();
+    this.#ward.moved(this, event, reason);
+  }
+}
+
+function named({ code }: Outcome): string {
+  return code === undefined ? "" : `, the last with ${code}`;
+}
