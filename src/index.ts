@@ -30,8 +30,10 @@ export type {
 export { type BalancerOptions, balance } from "./balancer/balance.js";
 export type { Balancer, Pick, PickRequest } from "./balancer/balancer.js";
 export type { EjectionOptions } from "./balancer/ejection/ejection-rule.js";
+export { type MaglevOptions, maglev } from "./balancer/strategies/maglev.js";
 export { strategyNamed, strategyNames } from "./balancer/strategies/menu.js";
 export { random } from "./balancer/strategies/random.js";
+export { type RingHashOptions, ringHash } from "./balancer/strategies/ring-hash.js";
 export { roundRobin } from "./balancer/strategies/round-robin.js";
 export { weightedRoundRobin } from "./balancer/strategies/weighted-round-robin.js";
 export { type RetryBudget, type RetryBudgetOptions, retryBudget } from "./call/budget.js";

@@ -23,7 +23,7 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
   /** Whether running the operation twice does no harm. Without it only what never reached a server is tried again. */
   readonly idempotent?: boolean | undefined;
-  /** Calls with one key go to one endpoint, in strategies that hash; `roundRobin()` and `random()` do not read it. (Envoy: `hash_policy`.) */
+  /** Calls with one key go to one endpoint, in strategies that hash, as `maglev()`; the others do not read it. (Envoy: `hash_policy`.) */
   readonly hashKey?: string | undefined;
   /** Addresses to pass over while others are left. */
   readonly exclude?: ReadonlySet<string> | undefined;

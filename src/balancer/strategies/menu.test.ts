@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { strategyNamed, strategyNames } from "./menu.js";
 
 it("makes every strategy that it lists", () => {
-  expect(strategyNames).toEqual(["round-robin", "random", "weighted-round-robin"]);
+  expect(strategyNames).toEqual(["round-robin", "random", "ring-hash", "maglev", "weighted-round-robin"]);
   for (const name of strategyNames) expect(strategyNamed(name)).toBeTypeOf("function");
 });
 

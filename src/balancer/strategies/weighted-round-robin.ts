@@ -9,6 +9,7 @@
  */
 import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Strategy } from "../strategy.js";
+import { weightReader } from "../weight.js";
 
 interface Turn {
   deadline: number;
@@ -18,6 +19,8 @@ interface Turn {
   place: number;
 }
 
+type WeightOf = (candidate: Candidate) => number;
+
 /** A candidate whose weight is not above 0 counts as the mean of the others; where fewer than two have one, all are equal. */
 export function weightedRoundRobin(): Strategy {
   return ({ random }) => {
@@ -25,11 +28,11 @@ export function weightedRoundRobin(): Strategy {
     let turns = new Map<string, Turn>();
 
     /** Who stayed keeps how much of a turn it has waited; who joins comes somewhere in its first, so that clients differ. */
-    const takeOver = (candidates: readonly Candidate[], mean: number): Turn[] => {
+    const takeOver = (candidates: readonly Candidate[], weightOf: WeightOf): Turn[] => {
       const before = turns;
       turns = new Map();
       const heap = candidates.map((candidate, place) => {
-        const weight = weightOf(candidate, mean);
+        const weight = weightOf(candidate);
         const known = before.get(candidate.address);
         const rest = known === undefined ? random() : (known.deadline - now) * known.weight;
         const turn = { deadline: now + rest / weight, weight, place };
@@ -41,16 +44,16 @@ export function weightedRoundRobin(): Strategy {
     };
 
     return <E extends Candidate>(candidates: readonly E[]) => {
-      const mean = meanWeight(candidates);
+      const weightOf = weightReader(candidates);
       let heap: Turn[] | undefined; // made by the first pick: of a burst of updates only the last one costs
       return (context: PickContext): E | undefined => {
-        heap ??= takeOver(candidates, mean);
+        heap ??= takeOver(candidates, weightOf);
         const best = lowestReluctance(heap, candidates, context);
         for (let turn = heap[0]; turn !== undefined; turn = heap[0]) {
           const candidate = candidates[turn.place];
           if (candidate === undefined) return undefined;
           now = turn.deadline;
-          turn.weight = weightOf(candidate, mean); // read anew: it may grow while a slow start goes on
+          turn.weight = weightOf(candidate); // read anew: it may grow while a slow start goes on
           turn.deadline += 1 / turn.weight;
           siftDown(heap, 0);
           if (reluctance(candidate, context) <= best) return candidate;
@@ -69,19 +72,6 @@ function lowestReluctance(heap: readonly Turn[], candidates: readonly Candidate[
     if (candidate !== undefined) best = Math.min(best, reluctance(candidate, context));
   }
   return best;
-}
-
-function hasWeight({ weight }: Candidate): boolean {
-  return weight > 0 && weight < Number.POSITIVE_INFINITY;
-}
-
-function weightOf(candidate: Candidate, mean: number): number {
-  return hasWeight(candidate) ? candidate.weight : mean;
-}
-
-function meanWeight(candidates: readonly Candidate[]): number {
-  const weighted = candidates.filter(hasWeight);
-  return weighted.length === 0 ? 1 : weighted.reduce((sum, { weight }) => sum + weight, 0) / weighted.length;
 }
 
 /** Moves the turn at `at` down to where none below it is due earlier. */

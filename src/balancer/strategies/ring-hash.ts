@@ -1,0 +1,58 @@
+/**
+ * One key, one endpoint, by a ring (Karger's consistent hashing; Envoy's and gRPC's `ring_hash`). Each candidate has points on
+ * a ring, and a key belongs to the first point behind its own. Who joins takes keys, who leaves gives them away, and no other
+ * key moves.
+ *
+ * For that, a candidate's number of points is its own: it depends on its weight and not on how many others there are. Envoy
+ * and gRPC set the size of the whole ring, so that each who joins takes points, and with them keys, from all the others. A
+ * ring shares less evenly than a table: with 160 points each, the fullest of a hundred has 1.3 times its share.
+ */
+import { RollcallError } from "../../errors.js";
+import { hash } from "../../hash.js";
+import { randomInteger } from "../../random.js";
+import type { HashingOptions } from "../hashing/identity.js";
+import { NO_RING, placeOf, type Ring, updatedRing } from "../hashing/ring.js";
+import type { Candidate, PickContext, Strategy } from "../strategy.js";
+
+export interface RingHashOptions extends HashingOptions {
+  /**
+   * The points of an endpoint of mean weight; default 160, as in ketama. More share better: with 1,000 the fullest of a
+   * hundred has 1.1 times its share. (Envoy and gRPC set the whole ring's size, `minimum_ring_size`.)
+   */
+  readonly virtualNodes?: number | undefined;
+  /**
+   * The points of all together; default 262,144. Where there would be more, as of more than 1,638 endpoints, each has half as
+   * many, or a quarter, and at least one. It bounds memory (8 bytes a point) and what an update costs. (Envoy:
+   * `maximum_ring_size`; gRPC: `max_ring_size`.)
+   */
+  readonly maxRingSize?: number | undefined;
+}
+
+const DEFAULTS = { virtualNodes: 160, maxRingSize: 262_144 };
+
+export function ringHash(options: RingHashOptions = {}): Strategy {
+  const { virtualNodes = DEFAULTS.virtualNodes, maxRingSize = DEFAULTS.maxRingSize, identity } = options;
+  refuseUnlessPositive({ virtualNodes, maxRingSize });
+  return ({ random }) => {
+    let latest: Ring = NO_RING;
+    return <E extends Candidate>(candidates: readonly E[]) => {
+      let ring: Ring | undefined; // made by the first pick: of a burst of updates only the last one costs
+      return (context: PickContext): E | undefined => {
+        if (ring === undefined)
+          ring = latest = updatedRing(latest, candidates, { virtualNodes, maxRingSize, identity });
+        const { hashKey } = context;
+        // A point at random, for a place at random would go by the gaps between them.
+        const size = ring.positions.length;
+        const start = hashKey === undefined ? randomInteger(random, size) : placeOf(ring, hash(hashKey));
+        return ring.circle.pick(start, candidates, context);
+      };
+    };
+  };
+}
+
+function refuseUnlessPositive(options: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (Number.isInteger(value) && value > 0) continue;
+    throw new RollcallError("INVALID_ARGUMENT", `ringHash() takes a whole number above 0 as \`${name}\`, not ${value}`);
+  }
+}
