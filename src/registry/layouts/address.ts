@@ -9,13 +9,13 @@ export interface ParsedAddress {
 }
 
 const OCTET = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
-const IPV4_AND_PORT = new RegExp(`^(?:${OCTET}\\.){3}${OCTET}:([1-9]\\d{0,4})$`);
+const PORT = "(?:[1-9]\\d{0,3}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d\\d|655[0-2]\\d|6553[0-5])";
+const IPV4_AND_PORT = new RegExp(`^(?:${OCTET}\\.){3}${OCTET}:${PORT}$`);
 
 /** The parts of `text`, or why it is no address. */
 export function parseAddress(text: string): ParsedAddress | { readonly fault: string } {
   // Nearly every address is of this form. One expression instead of five is 13 µs of a change on its way into a view.
-  const port = IPV4_AND_PORT.exec(text)?.[1];
-  return port !== undefined && Number(port) <= 65_535 ? { address: text } : parseAnyAddress(text);
+  return IPV4_AND_PORT.test(text) ? { address: text } : parseAnyAddress(text);
 }
 
 function parseAnyAddress(text: string): ParsedAddress | { readonly fault: string } {

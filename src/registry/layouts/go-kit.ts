@@ -53,7 +53,9 @@ export function goKitLayout(options: GoKitLayoutOptions = {}): Layout {
       const text = utf8(value);
       if (text === undefined) return { skip: "the value is not UTF-8 text" };
       const decoded = text.startsWith("{") ? decodeGrpcNaming(text) : decodeBare(text);
-      return "skip" in decoded ? decoded : [{ id: key, ...decoded }];
+      if ("skip" in decoded) return decoded;
+      // Written out for the bare form: a spread is 5 µs of a change on its way into a view.
+      return [decoded.address === text ? { id: key, address: text } : { id: key, ...decoded }];
     },
   };
 }

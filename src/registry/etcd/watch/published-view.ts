@@ -118,8 +118,8 @@ export class PublishedView implements WatchObserver {
   changed(changes: readonly Change[], revision: bigint): void {
     this.#table.apply(changes);
     this.#position = { revision, epoch: this.#position?.epoch ?? 0 };
-    this.#tellSkipped();
     this.#publishSoon();
+    this.#tellSkipped();
   }
 
   heard(): void {
@@ -197,10 +197,11 @@ export class PublishedView implements WatchObserver {
     const difference = this.#table.takeDifference();
     // What a first view holds did not come: nothing is known of before.
     if (difference && this.#membership.current.state !== "pending") this.#retained.changed(difference);
-    const known = { instances, retained: this.#retained.current, ...this.#position };
-    if (!this.#stale) return { state: "live", ...known };
+    const { revision, epoch } = this.#position;
+    const retained = this.#retained.current;
+    if (!this.#stale) return { state: "live", instances, retained, revision, epoch };
     const { error, sinceEpochMs } = this.#stale;
-    return { state: "stale", ...known, error, sinceEpochMs };
+    return { state: "stale", instances, retained, revision, epoch, error, sinceEpochMs };
   }
 
   /** One line for a report that brought entries which cannot be read, with one of them as the example. */
@@ -220,9 +221,9 @@ export class PublishedView implements WatchObserver {
 
 /** Whether two views say the same; the table gives one array as long as its instances are the same. */
 function sameView(a: Membership, b: Membership): boolean {
-  if (errorOf(a) !== errorOf(b)) return false;
-  if (a.state === "pending" || b.state === "pending") return a.state === b.state;
-  return a.state === b.state && a.epoch === b.epoch && a.instances === b.instances && a.retained === b.retained;
+  if (a.state !== b.state || errorOf(a) !== errorOf(b)) return false;
+  if (a.state === "pending" || b.state === "pending") return true;
+  return a.instances === b.instances && a.retained === b.retained && a.epoch === b.epoch;
 }
 
 /** In words: each try brings a new error, and most of them say the same. */
