@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { roundRobin } from "./balancer/strategies/round-robin.js";
 import { type ClientOptions, client } from "./client.js";
 import { CallError } from "./errors.js";
 import { seededRandom } from "./random.js";
@@ -26,10 +27,11 @@ function setUp(options: Partial<Parameters<typeof client<string>>[0]> = {}) {
 }
 
 describe("client", () => {
-  it("spreads eight calls over three instances as 3, 3, 2", async () => {
+  it("gives eight calls to three instances in turn, 3, 3, 2, if told to", async () => {
     await using book = client<string>({
       registry: fixed({ book: ADDRESSES }),
       service: "book",
+      strategy: roundRobin(),
       connect: ({ address }) => ({ client: address }),
     });
     await book.ready();

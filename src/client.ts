@@ -6,7 +6,8 @@ import { balance } from "./balancer/balance.js";
 import type { Balancer } from "./balancer/balancer.js";
 import { type EjectionOptions, ejectionRule } from "./balancer/ejection/ejection-rule.js";
 import type { Metric } from "./balancer/meter.js";
-import { roundRobin } from "./balancer/strategies/round-robin.js";
+import { peakEwma } from "./balancer/meters/peak-ewma.js";
+import { p2c } from "./balancer/strategies/p2c.js";
 import type { Strategy } from "./balancer/strategy.js";
 import type { Call } from "./call/call.js";
 import { compose } from "./call/compose.js";
@@ -31,9 +32,9 @@ export interface ClientOptions<C> {
   readonly service: string;
   /** Makes the connection to an instance, as `grpcConnect(Service)` does. (go-kit: Factory.) */
   readonly connect: Connect<C>;
-  /** Which endpoint takes a call; default `roundRobin()`. (gRPC: the load balancing policy; Envoy: `lb_policy`.) */
+  /** Which endpoint takes a call; default `p2c()`. (gRPC: the load balancing policy; Envoy: `lb_policy`.) */
   readonly strategy?: Strategy | undefined;
-  /** See `BalancerOptions`; default: none, every endpoint costs the same. */
+  /** How endpoints are measured, for strategies that ask for a cost; default `peakEwma()`. (Finagle: the load metric.) */
   readonly metric?: Metric | undefined;
   /** Keeps calls away from endpoints that fail; default: as `EjectionOptions` say. `false` ejects nobody. */
   readonly ejection?: EjectionOptions | false | undefined;
@@ -100,8 +101,8 @@ export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
   if (options.ejection) ejectionRule(options.ejection);
   const instancer = options.registry.instancer(options.service);
   const endpointer = endpoints(instancer, options.connect, { drainMs: options.drainMs, clock, random, logger });
-  const balancer = balance(endpointer, options.strategy ?? roundRobin(), {
-    metric: options.metric,
+  const balancer = balance(endpointer, options.strategy ?? p2c(), {
+    metric: options.metric ?? peakEwma(),
     ejection: options.ejection ?? {},
     whenEmpty: options.whenEmpty,
     service: options.service,

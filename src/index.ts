@@ -30,8 +30,11 @@ export type {
 export { type BalancerOptions, balance } from "./balancer/balance.js";
 export type { Balancer, Pick, PickRequest } from "./balancer/balancer.js";
 export type { EjectionOptions } from "./balancer/ejection/ejection-rule.js";
+export { type PeakEwmaOptions, peakEwma } from "./balancer/meters/peak-ewma.js";
+export { pending } from "./balancer/meters/pending.js";
 export { type MaglevOptions, maglev } from "./balancer/strategies/maglev.js";
-export { strategyNamed, strategyNames } from "./balancer/strategies/menu.js";
+export { balancerNamed, balancerNames, type NamedBalancer } from "./balancer/strategies/menu.js";
+export { p2c } from "./balancer/strategies/p2c.js";
 export { random } from "./balancer/strategies/random.js";
 export { type RingHashOptions, ringHash } from "./balancer/strategies/ring-hash.js";
 export { roundRobin } from "./balancer/strategies/round-robin.js";

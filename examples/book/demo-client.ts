@@ -9,7 +9,7 @@
  */
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { firstMatch } from "rollcall";
+import { firstMatch, roundRobin } from "rollcall";
 import { etcd } from "rollcall/etcd";
 import { grpcClient } from "rollcall/grpc";
 import { Test } from "./book_pb.js";
@@ -23,7 +23,8 @@ const SNAPSHOT_MS = 250;
 const registry = etcd({ endpoints: bookOptions().endpoints });
 // Asking for a greeting twice does no harm, and only for such calls may a client say so: a call whose server dies before it
 // has answered may have been carried out there, and is made again at another.
-const book = grpcClient(Test, { registry, service: "book", idempotent: true });
+// Taking turns shows everybody at work; without a word a client takes the cheaper of two (`p2c()`).
+const book = grpcClient(Test, { registry, service: "book", idempotent: true, strategy: roundRobin() });
 const counts = new Counts();
 
 /** One call. `book.test(…)` is the short form; this one is told which instance each attempt goes to. */

@@ -26,8 +26,8 @@ import { holdProcess, WaitingRoom } from "./waiting-room.js";
 
 export interface BalancerOptions {
   /**
-   * How endpoints are measured, for strategies that ask for a cost; absent: every cost is 0. (Finagle: the load metric;
-   * neither `roundRobin()` nor `random()` asks.)
+   * How endpoints are measured, for strategies that ask for a cost, as `p2c()` does; absent: by their calls in progress.
+   * (Finagle: the load metric.)
    */
   readonly metric?: Metric | undefined;
   /**

@@ -10,7 +10,10 @@ import type { PickContext } from "./strategy.js";
 /** An endpoint that was chosen for a call. Whoever asked for it ends it exactly once; a second `done` does nothing. */
 export interface Pick<C> {
   readonly endpoint: Endpoint<C>;
-  /** For a call that goes on after its answer began, as a stream does: an ejected endpoint that it probes is in use again. */
+  /**
+   * For a call that goes on after its answer began, as a stream does: its length is no measure of the endpoint, and one that
+   * was ejected and that it probes is in use again. Does nothing the second time.
+   */
   answered(): void;
   done(outcome: Outcome): void;
 }

@@ -7,7 +7,8 @@ import { type Availability, byPlace, type Endpoint } from "../endpoints/endpoint
 import type { Live } from "../live.js";
 import type { Health } from "./ejection/health.js";
 import type { OutlierEjection } from "./ejection/outlier-ejection.js";
-import type { Meter, Metric, Peers } from "./meter.js";
+import type { Meter, Metric } from "./meter.js";
+import { PeerCosts } from "./peer-costs.js";
 import { type Standing, Standings } from "./standings.js";
 import type { Candidate } from "./strategy.js";
 
@@ -23,6 +24,7 @@ export class Candidates<C> {
   readonly #availability: Live<Availability>;
   readonly #ejection: OutlierEjection<EndpointCandidate<C>> | undefined;
   readonly #standings: Standings<EndpointCandidate<C>>;
+  readonly #peers: PeerCosts;
   readonly #unsaid: UnsaidWeight = { mean: 1 };
   #current: readonly EndpointCandidate<C>[] = [];
 
@@ -34,11 +36,9 @@ export class Candidates<C> {
   ) {
     this.#availability = availability;
     this.#ejection = ejection;
+    this.#peers = new PeerCosts(clock);
     this.#standings = new Standings(
-      (address) => ({
-        meter: metric?.(this.#peersOf(address), { clock }),
-        health: ejection?.healthOf(address),
-      }),
+      (address) => ({ meter: metric?.(this.#peers, { clock }), health: ejection?.healthOf(address) }),
       clock,
     );
   }
@@ -69,21 +69,13 @@ export class Candidates<C> {
     left.push(...before.slice(next));
     this.#bidFarewell(left.filter(({ address }) => !came.has(address)));
     this.#ejection?.settled(this.#current);
+    this.#peers.replace(this.#current);
     return this.#current;
   }
 
   #bidFarewell(left: readonly EndpointCandidate<C>[]): void {
     for (const { health } of left) if (health !== undefined) this.#ejection?.left(health);
     this.#standings.left(left.map(({ address }) => address));
-  }
-
-  /** What a meter may ask of the others: reads the set as it is then. */
-  #peersOf(address: string): Peers {
-    const others = () => this.#current.filter((candidate) => candidate.address !== address);
-    return {
-      maxCost: () => Math.max(0, ...others().map(({ meter }) => meter?.cost() ?? 0)),
-      medianIdleCost: () => median(others().map(({ meter }) => meter?.idleCost?.() ?? meter?.cost() ?? 0)),
-    };
   }
 }
 
@@ -137,9 +129,16 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
     return this.endpoint.pending;
   }
 
+  /**
+   * The weight divides what the calls in progress add, and not the cost of an idle endpoint: where nobody is busy, the
+   * heaviest would get every call, and it is the strategy's part to draw it more often.
+   */
   cost(): number {
-    if (this.meter === undefined) return 0;
-    return this.meter.cost() / this.weight;
+    const cost = this.meter === undefined ? this.pending + 1 : this.meter.cost();
+    const share = this.weight / this.#unsaid.mean;
+    if (share === 1) return cost;
+    const idle = this.meter === undefined ? 1 : (this.meter.idleCost?.() ?? 0);
+    return idle + (cost - idle) / share;
   }
 }
 
@@ -157,11 +156,4 @@ function meanWeight(endpoints: readonly Endpoint<unknown>[]): number {
     sum += instance.weight;
   }
   return said === 0 ? 1 : sum / said;
-}
-
-function median(values: number[]): number {
-  const sorted = values.sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
 }

@@ -11,12 +11,17 @@ import type { InFlight, Meter } from "./meter.js";
 export class EndpointPick<C> implements Pick<C>, InFlight {
   readonly endpoint: Endpoint<C>;
   readonly startedMs: number;
+  firstResponseMs: number | undefined = undefined;
+  before: InFlight | undefined = undefined;
+  after: InFlight | undefined = undefined;
+  readonly #clock: Clock;
   readonly #meter: Meter | undefined;
   readonly #health: Health<EndpointCandidate<C>> | undefined;
   #ended = false;
 
   constructor(candidate: EndpointCandidate<C>, clock: Clock) {
     this.endpoint = candidate.endpoint;
+    this.#clock = clock;
     this.#meter = candidate.meter;
     this.#health = candidate.health;
     this.startedMs = clock.nowMs();
@@ -26,7 +31,14 @@ export class EndpointPick<C> implements Pick<C>, InFlight {
   }
 
   answered(): void {
-    if (!this.#ended) this.#health?.answered(this);
+    if (this.#ended || this.firstResponseMs !== undefined) return;
+    this.firstResponseMs = this.#clock.nowMs() - this.startedMs;
+    this.#health?.answered(this);
+    try {
+      this.#meter?.answered?.(this);
+    } catch (error) {
+      reportStray(error);
+    }
   }
 
   done(outcome: Outcome): void {

@@ -6,6 +6,8 @@ import type { Outcome } from "../outcome.js";
 export interface InFlight {
   /** When it was picked, on the balancer's clock. */
   readonly startedMs: number;
+  /** Milliseconds until the first response of a call that went on after it, as a stream does; absent while there is none. */
+  readonly firstResponseMs?: number | undefined;
   /** Room for the list in which the endpoint's meter keeps its calls in order, so that none is made per call. */
   before?: InFlight | undefined;
   after?: InFlight | undefined;
@@ -13,17 +15,26 @@ export interface InFlight {
 
 /** Measures one endpoint. It belongs to the address and survives every update and reconnect. */
 export interface Meter {
-  /** What the next call would cost here, in a unit of the metric's own; a strategy compares it after division by the weight. */
+  /** What the next call would cost here, in a unit of the metric's own; finite and never negative. */
   cost(): number;
-  /** The same without the calls in progress, for the others to be judged by; absent: as `cost()`. */
-  idleCost?(): number;
+  /** The same without the calls in progress; undefined while nothing was measured. Absent: as `cost()`. */
+  idleCost?(): number | undefined;
+  /** `cost()` without what its failures add, for others to be judged by. Absent: as `cost()`. */
+  blamelessCost?(): number;
   begin(call: InFlight): void;
+  /** The first response is there and the call goes on: `firstResponseMs` is set from now on. */
+  answered?(call: InFlight): void;
   end(call: InFlight, outcome: Outcome): void;
 }
 
-/** The other endpoints of the set, for a metric that judges relative to them. Both are 0 while there are none. */
+/**
+ * The endpoints of the set, the asking one among them, for a metric that judges relative to them. As they were a moment
+ * ago: whoever asks at every pick is not made to look at everybody.
+ */
 export interface Peers {
+  /** The (lower) median of the idle costs that are known; 0 while none is. */
   medianIdleCost(): number;
+  /** The highest cost, failures left out. */
   maxCost(): number;
 }
 

@@ -18,7 +18,10 @@ export interface Candidate {
   readonly usable: boolean;
   /** Calls in progress here, of this client's. Unlike a cost it is known without a metric. */
   readonly pending: number;
-  /** What a call here would cost, by weight; lower is better. Without a metric it is 0. */
+  /**
+   * What a call here would cost; lower is better. What the calls in progress add to it is divided by the weight. Without a
+   * metric it is their number, and one.
+   */
   cost(): number;
 }
 

@@ -31,7 +31,11 @@ describe("what a verb refuses, it refuses with the remedy", () => {
     [call, [...method, "-n", "0"], '-n: "0" is no whole number above 0'],
     [call, [...method, "-n", "1.5"], "-n"],
     [call, [...method, "--rate", "fast"], '--rate: "fast" is no number above 0'],
-    [call, [...method, "--balancer", "best"], 'there is no balancer "best": choose one of round-robin, random'],
+    [
+      call,
+      [...method, "--balancer", "best"],
+      'there is no balancer "best": choose one of p2c, p2c:pending, round-robin',
+    ],
   ])("%#", (verb, args, complaint) => {
     expect(() => parseCommand(verb, args)).toThrow(
       expect.objectContaining({ name: "UsageError", message: expect.stringContaining(complaint) }),

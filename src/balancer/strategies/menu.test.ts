@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
-import { strategyNamed, strategyNames } from "./menu.js";
+import { balancerNamed, balancerNames } from "./menu.js";
 
-it("makes every strategy that it lists", () => {
-  expect(strategyNames).toEqual(["round-robin", "random", "ring-hash", "maglev", "weighted-round-robin"]);
-  for (const name of strategyNames) expect(strategyNamed(name)).toBeTypeOf("function");
+it("makes every balancer that it lists, the default first", () => {
+  expect(balancerNames[0]).toBe("p2c");
+  for (const name of balancerNames) expect(balancerNamed(name).strategy).toBeTypeOf("function");
 });
 
 it("refuses another name and says which there are", () => {
-  expect(() => strategyNamed("toString")).toThrow(/no balancer "toString".*round-robin, random/);
+  expect(() => balancerNamed("toString")).toThrow(/no balancer "toString".*p2c, p2c:pending, round-robin/);
 });

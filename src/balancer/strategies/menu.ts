@@ -1,28 +1,41 @@
-/** The strategies that can be chosen by name, as on the command line. */
+/** The balancers that can be chosen by name, as on the command line: each a strategy with the metric that it is meant for. */
 import { RollcallError } from "../../errors.js";
+import type { Metric } from "../meter.js";
+import { peakEwma } from "../meters/peak-ewma.js";
+import { pending } from "../meters/pending.js";
 import type { Strategy } from "../strategy.js";
 import { maglev } from "./maglev.js";
+import { p2c } from "./p2c.js";
 import { random } from "./random.js";
 import { ringHash } from "./ring-hash.js";
 import { roundRobin } from "./round-robin.js";
 import { weightedRoundRobin } from "./weighted-round-robin.js";
 
-const menu: Readonly<Record<string, () => Strategy>> = {
-  "round-robin": roundRobin,
-  random,
-  "ring-hash": ringHash,
-  maglev,
-  "weighted-round-robin": weightedRoundRobin,
+/** To be spread into the options of a client. */
+export interface NamedBalancer {
+  readonly strategy: Strategy;
+  /** Absent where the strategy asks for no cost. */
+  readonly metric?: Metric;
+}
+
+const menu: Readonly<Record<string, () => NamedBalancer>> = {
+  p2c: () => ({ strategy: p2c(), metric: peakEwma() }),
+  "p2c:pending": () => ({ strategy: p2c(), metric: pending() }),
+  "round-robin": () => ({ strategy: roundRobin() }),
+  random: () => ({ strategy: random() }),
+  "ring-hash": () => ({ strategy: ringHash() }),
+  maglev: () => ({ strategy: maglev() }),
+  "weighted-round-robin": () => ({ strategy: weightedRoundRobin() }),
 };
 
-export const strategyNames: readonly string[] = Object.keys(menu);
+export const balancerNames: readonly string[] = Object.keys(menu);
 
-export function strategyNamed(name: string): Strategy {
+export function balancerNamed(name: string): NamedBalancer {
   const make = Object.hasOwn(menu, name) ? menu[name] : undefined;
   if (make === undefined) {
     throw new RollcallError(
       "INVALID_ARGUMENT",
-      `there is no balancer "${name}"; choose one of ${strategyNames.join(", ")}`,
+      `there is no balancer "${name}"; choose one of ${balancerNames.join(", ")}`,
     );
   }
   return make();

@@ -1,5 +1,5 @@
 /** Calls a service as a client of rollcall would, with nothing but its .proto: a look, a check in a script, a load. */
-import { type Strategy, strategyNamed, strategyNames } from "../../index.js";
+import { balancerNamed, balancerNames, type NamedBalancer } from "../../index.js";
 import { etcd } from "../../registry/etcd/index.js";
 import { methodCaller } from "../call/balanced-call.js";
 import { runCallers } from "../call/callers.js";
@@ -49,8 +49,8 @@ export const call = command({
     }),
     "attempt-timeout": one("duration", "cancels an attempt that takes longer", parsePositiveDuration),
     attempts: one("number", "attempts of a call, the first included", parseCount, { default: "3" }),
-    balancer: one("name", `how an instance is chosen: ${strategyNames.join(", ")}`, asStrategy, {
-      default: "round-robin",
+    balancer: one("name", `how an instance is chosen: ${balancerNames.join(", ")}`, asBalancer, {
+      default: "p2c",
     }),
     idempotent: flag("repeating the call does no harm: try again also what a server may have seen"),
     summary: flag("print the summary only"),
@@ -77,7 +77,7 @@ export const call = command({
     await using caller = methodCaller(method, {
       registry,
       service: values.service,
-      strategy: values.balancer,
+      ...values.balancer,
       retry: { attempts: values.attempts, attemptTimeoutMs: values["attempt-timeout"] },
       timeoutMs: values.timeout,
       idempotent: values.idempotent,
@@ -96,7 +96,7 @@ export const call = command({
   },
 });
 
-function asStrategy(name: string): Strategy {
-  if (strategyNames.includes(name)) return strategyNamed(name);
-  throw new UsageError(`there is no balancer "${name}": choose one of ${strategyNames.join(", ")}`);
+function asBalancer(name: string): NamedBalancer {
+  if (balancerNames.includes(name)) return balancerNamed(name);
+  throw new UsageError(`there is no balancer "${name}": choose one of ${balancerNames.join(", ")}`);
 }

@@ -1,0 +1,28 @@
+/** The calls of one endpoint that have no answer yet, in the order of their beginning; the links are in the calls. */
+import type { InFlight } from "../meter.js";
+
+export class Unanswered {
+  #oldest: InFlight | undefined;
+  #newest: InFlight | undefined;
+
+  get oldest(): InFlight | undefined {
+    return this.#oldest;
+  }
+
+  add(call: InFlight): void {
+    call.before = this.#newest;
+    if (this.#newest === undefined) this.#oldest = call;
+    else this.#newest.after = call;
+    this.#newest = call;
+  }
+
+  remove(call: InFlight): void {
+    const { before, after } = call;
+    if (before === undefined) this.#oldest = after;
+    else before.after = after;
+    if (after === undefined) this.#newest = before;
+    else after.before = before;
+    call.before = undefined; // a call that is kept must not keep all that came after it
+    call.after = undefined;
+  }
+}

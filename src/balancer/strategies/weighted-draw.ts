@@ -1,0 +1,44 @@
+/**
+ * Draws at random, each candidate as often as its weight says, in the same time for any number of them: Walker's alias
+ * method in Vose's form ("A linear algorithm for generating random numbers with a given distribution", 1991). With equal
+ * weights, which nearly all sets have, a plain draw.
+ */
+import { type Random, randomInteger } from "../../random.js";
+
+export interface Weighted {
+  readonly weight: number;
+}
+
+/** A draw from a set that is not empty; weights as they are now. */
+export function weightedDraw<E extends Weighted>(candidates: readonly E[], random: Random): () => E {
+  const drawn = (index: number) => candidates[index] as E; // the set is not empty, and all indices below are in it
+  const first = candidates[0]?.weight;
+  if (candidates.every(({ weight }) => weight === first)) return () => drawn(randomInteger(random, candidates.length));
+  const { odds, alias } = aliasTable(candidates.map(({ weight }) => weight));
+  return () => {
+    const place = random() * candidates.length;
+    const index = Math.floor(place);
+    return drawn(place - index < (odds[index] ?? 1) ? index : (alias[index] ?? index));
+  };
+}
+
+/** Every index has an equal column: its own up to the odds, and above them its alias's. */
+function aliasTable(weights: readonly number[]): { readonly odds: Float64Array; readonly alias: Uint32Array } {
+  const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
+  const odds = Float64Array.from(weights, (weight) => weight / mean);
+  const alias = Uint32Array.from(weights, (_weight, index) => index);
+  const light: number[] = [];
+  const heavy: number[] = [];
+  odds.forEach((share, index) => void (share < 1 ? light : heavy).push(index));
+  while (light.length > 0 && heavy.length > 0) {
+    const under = light.pop() as number; // neither is empty
+    const over = heavy.at(-1) as number;
+    alias[under] = over;
+    const left = (odds[over] ?? 0) - (1 - (odds[under] ?? 0));
+    odds[over] = left;
+    if (left < 1) light.push(heavy.pop() as number);
+  }
+  // What rounding left over is a full column.
+  for (const index of [...light, ...heavy]) odds[index] = 1;
+  return { odds, alias };
+}
