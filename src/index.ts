@@ -29,6 +29,7 @@ export type {
 
 export { type BalancerOptions, balance } from "./balancer/balance.js";
 export type { Balancer, Pick, PickRequest } from "./balancer/balancer.js";
+export { type BoundedLoadOptions, boundedLoad } from "./balancer/combinators/bounded-load.js";
 export type { EjectionOptions } from "./balancer/ejection/ejection-rule.js";
 export { type PeakEwmaOptions, peakEwma } from "./balancer/meters/peak-ewma.js";
 export { pending } from "./balancer/meters/pending.js";

@@ -1,0 +1,125 @@
+/**
+ * One key, one endpoint, until that one has more than its share (consistent hashing with bounded loads, Mirrokni et al. 2016;
+ * Envoy's and HAProxy's `hash_balance_factor`). Over a strategy that hashes it keeps a hot key, or an uneven ring, from
+ * loading one endpoint with what others could take: such a call goes to the next endpoint of its key.
+ *
+ * An endpoint is full at ⌈factor · (m + 1) · its share of the weight⌉ calls in progress, of m on all usable ones together.
+ * There is always one that is not full. To the strategy a full one is as one that is not usable, which it passes over anyway.
+ * Only what is more important than balance overrules the bound: a call that is tried again goes to another endpoint.
+ */
+import { RollcallError } from "../../errors.js";
+import { reluctance } from "../reluctance.js";
+import type { Candidate, PickContext, Strategy } from "../strategy.js";
+import { weightReader } from "../weight.js";
+
+export interface BoundedLoadOptions {
+  /**
+   * How many times its share of the calls in progress an endpoint may have; default 1.25, at least 1. Less is more even, more
+   * keeps more calls with their key's first endpoint. (Envoy: `hash_balance_factor`, and HAProxy: `hash-balance-factor`, in
+   * percent, there off by default.)
+   */
+  readonly factor?: number | undefined;
+}
+
+const DEFAULTS = { factor: 1.25 };
+
+/** `strategy` is one that hashes. The calls are this client's own: those of others it does not know. */
+export function boundedLoad(strategy: Strategy, { factor = DEFAULTS.factor }: BoundedLoadOptions = {}): Strategy {
+  if (!(factor >= 1)) {
+    throw new RollcallError("INVALID_ARGUMENT", `boundedLoad() takes a number from 1 up as \`factor\`, not ${factor}`);
+  }
+  return (environment) => {
+    const distribute = strategy(environment);
+    return <E extends Candidate>(candidates: readonly E[]) => {
+      const bound = new Bound(candidates, factor);
+      const pick = distribute(candidates.map((candidate) => new BoundedCandidate(candidate, bound)));
+      return (context: PickContext): E | undefined => {
+        bound.begin();
+        const within = pick(context);
+        if (within === undefined || reluctance(within, context) === 0) return within?.candidate;
+        bound.lift();
+        const free = pick(context)?.candidate ?? within.candidate;
+        return reluctance(free, context) < reluctance(within.candidate, context) ? free : within.candidate;
+      };
+    };
+  };
+}
+
+/** What the bound is during one pick: looked up over all candidates at most once, and not while those asked for are idle. */
+class Bound {
+  readonly #candidates: readonly Candidate[];
+  readonly #weightOf: (candidate: Candidate) => number;
+  readonly #factor: number;
+  #state: "unmeasured" | "measured" | "lifted" = "unmeasured";
+  #calls = 0;
+  #weight = 0;
+
+  constructor(candidates: readonly Candidate[], factor: number) {
+    this.#candidates = candidates;
+    this.#weightOf = weightReader(candidates);
+    this.#factor = factor;
+  }
+
+  begin(): void {
+    this.#state = "unmeasured";
+  }
+
+  lift(): void {
+    this.#state = "lifted";
+  }
+
+  allows(candidate: Candidate): boolean {
+    const { pending } = candidate;
+    if (pending === 0 || this.#state === "lifted") return true;
+    if (this.#state === "unmeasured") this.#measure();
+    return pending < Math.ceil((this.#factor * (this.#calls + 1) * this.#weightOf(candidate)) / this.#weight);
+  }
+
+  #measure(): void {
+    this.#state = "measured";
+    this.#calls = 0;
+    this.#weight = 0;
+    for (const candidate of this.#candidates) {
+      if (!candidate.usable) continue;
+      this.#calls += candidate.pending;
+      this.#weight += this.#weightOf(candidate);
+    }
+  }
+}
+
+class BoundedCandidate<E extends Candidate> implements Candidate {
+  readonly candidate: E;
+  readonly address: string;
+  readonly zone?: string;
+  readonly version?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly joinedMs?: number;
+  readonly #bound: Bound;
+
+  constructor(candidate: E, bound: Bound) {
+    const { address, zone, version, metadata, joinedMs } = candidate;
+    this.candidate = candidate;
+    this.address = address;
+    this.#bound = bound;
+    if (zone !== undefined) this.zone = zone;
+    if (version !== undefined) this.version = version;
+    if (metadata !== undefined) this.metadata = metadata;
+    if (joinedMs !== undefined) this.joinedMs = joinedMs;
+  }
+
+  get weight(): number {
+    return this.candidate.weight;
+  }
+
+  get pending(): number {
+    return this.candidate.pending;
+  }
+
+  get usable(): boolean {
+    return this.candidate.usable && this.#bound.allows(this.candidate);
+  }
+
+  cost(): number {
+    return this.candidate.cost();
+  }
+}
