@@ -51,6 +51,7 @@ export {
   inheritDeadline,
   whileAnswering,
 } from "./call/deadline.js";
+export type { HedgeOptions } from "./call/hedge.js";
 export { DEADLINE_HEADER, deadlineHeaders, whileAnsweringHttp } from "./call/http-deadline.js";
 export { type RetryOptions, retry } from "./call/retry.js";
 export { defaultTimeout, timeout } from "./call/timeout.js";

@@ -15,10 +15,29 @@ export function shareEnd(startedMs: number, deadlineMs: number, othersLeft: numb
   return startedMs + (deadlineMs - startedMs) / (othersLeft + 1);
 }
 
-/** When to look at `attempt` again: at `nowMs` when it has used its share. */
-export function nextLook(attempt: RunningAttempt, deadlineMs: number, othersLeft: number, nowMs: number): number {
-  if (attempt.address === undefined) {
-    return Math.max(shareEnd(nowMs, deadlineMs, othersLeft), nowMs + RECHECK_MS); // its share begins now at the earliest
+/** Whether an attempt has had its time, and when to look at it again. */
+export interface Pace {
+  /** `hedge`: longer than most calls take; `share`: all that was its own. */
+  readonly used: "share" | "hedge" | undefined;
+  /** After a hedge: when its share ends. */
+  readonly lookMs: number;
+}
+
+export function paceOf(
+  { address, startedMs }: RunningAttempt,
+  deadlineMs: number,
+  othersLeft: number,
+  hedgeDelayMs: number,
+  nowMs: number,
+): Pace {
+  if (address === undefined) {
+    const soonestMs = Math.min(shareEnd(nowMs, deadlineMs, othersLeft), nowMs + hedgeDelayMs); // its time begins now at the earliest
+    return { used: undefined, lookMs: Math.max(soonestMs, nowMs + RECHECK_MS) };
   }
-  return Math.max(shareEnd(attempt.startedMs, deadlineMs, othersLeft), nowMs);
+  const shareMs = shareEnd(startedMs, deadlineMs, othersLeft);
+  const hedgeMs = startedMs + hedgeDelayMs;
+  if (shareMs <= nowMs) return { used: "share", lookMs: nowMs };
+  return hedgeMs <= nowMs
+    ? { used: "hedge", lookMs: shareMs }
+    : { used: undefined, lookMs: Math.min(shareMs, hedgeMs) };
 }

@@ -27,6 +27,8 @@ export interface CallOptions {
   readonly hashKey?: string | undefined;
   /** Addresses to pass over while others are left. */
   readonly exclude?: ReadonlySet<string> | undefined;
+  /** Which of the service's calls it is, as the gRPC client's names of methods: each is hedged by its own latencies. */
+  readonly method?: string | undefined;
   /** For layers: the attempt of a larger call that this call is. A layer that does not know it passes it on. */
   readonly attempt?: AttemptTicket | undefined;
 }

@@ -2,14 +2,15 @@
  * One call under `retry`, from its first attempt to its end.
  *
  *   start ──▶ attempts in flight ──success──▶ resolved, the others cancelled
- *                │        ▲    └──used its share──▶ one more beside it
+ *                │        ▲    └──used its share, or hedged──▶ one more beside it
  *              failure    │
  *                ├──pause─┘
  *                └──nothing left, and none in flight──▶ rejected
  *   at any time: deadline or abort ──▶ all cancelled, rejected
  *
  * It settles once, and then nothing of it is left running but the stream that the winner holds open.
- * In the queue of deadlines it has one place, for what comes first: the deadline, or the end of the newest attempt's share.
+ * In the queue of deadlines it has one place, for what comes first: the deadline, the end of the newest attempt's share or,
+ * where calls are hedged, the time that most calls take.
  */
 import type { Clock, Timer } from "../clock.js";
 import { type Deadline, type DeadlineQueue, deadlineAfter } from "../deadline-queue.js";
@@ -17,17 +18,29 @@ import { RollcallError, toError } from "../errors.js";
 import { cancelled, type Outcome, timedOut } from "../outcome.js";
 import type { Random } from "../random.js";
 import { AttemptLog } from "./attempt-log.js";
-import { nextLook, shareEnd } from "./attempt-share.js";
+import { paceOf, shareEnd } from "./attempt-share.js";
 import type { RetryBudget } from "./budget.js";
 import type { AttemptTicket, Call, CallContext, CallOptions, RunningAttempt } from "./call.js";
-import { judge, pauseAfter, type RetryPolicy } from "./retry-policy.js";
+import { Flight } from "./flight.js";
+import type { Hedging } from "./hedge.js";
+import { RetryPlan } from "./retry-plan.js";
+import type { RetryPolicy } from "./retry-policy.js";
 
 export interface RetryEnvironment<C> extends RetryPolicy {
   readonly next: Call<C>;
   readonly budget: RetryBudget;
+  readonly hedging: Hedging | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly deadlines: DeadlineQueue;
+}
+
+/** What was asked for, and whom to tell. */
+export interface RequestedCall<C, R> {
+  readonly operation: (client: C, context: CallContext) => Promise<R>;
+  readonly options: CallOptions;
+  readonly resolve: (value: R) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** Of a call that told nobody how it ended. */
@@ -39,38 +52,27 @@ export class RetriedCall<C, R> implements Deadline {
   queuePosition = -1;
   dueMs = Number.POSITIVE_INFINITY;
   readonly #environment: RetryEnvironment<C>;
-  readonly #operation: (client: C, context: CallContext) => Promise<R>;
-  readonly #options: CallOptions;
-  readonly #resolve: (value: R) => void;
-  readonly #reject: (error: unknown) => void;
+  readonly #call: RequestedCall<C, R>;
   readonly #idempotent: boolean;
   readonly #startedMs: number;
   readonly #deadlineMs: number;
-  readonly #inFlight: AttemptTicket[] = [];
+  readonly #flight = new Flight();
   #settled = false;
   #launched = 0;
   #attemptsLeft: number;
-  #refusals = 0;
-  #failures = 0;
-  /** Since the server last said how long to wait, with which the doubling begins anew (gRFC A6). */
-  #pauses = 0;
+  /** Made with the first failure. */
+  #plan: RetryPlan | undefined;
+  /** The newest attempt, once it has been left alone although it could have been hedged. */
+  #unhedged: RunningAttempt | undefined;
   /** Set while the next attempt waits for its time. */
   #pause: Timer | undefined;
   /** Made with the first failure or slow attempt. */
   #log: AttemptLog | undefined;
 
-  constructor(
-    environment: RetryEnvironment<C>,
-    operation: (client: C, context: CallContext) => Promise<R>,
-    options: CallOptions,
-    resolve: (value: R) => void,
-    reject: (error: unknown) => void,
-  ) {
+  constructor(environment: RetryEnvironment<C>, call: RequestedCall<C, R>) {
+    const { options } = call;
     this.#environment = environment;
-    this.#operation = operation;
-    this.#options = options;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#call = call;
     this.#idempotent = options.idempotent ?? environment.idempotent;
     this.#attemptsLeft = environment.attempts;
     this.#startedMs = environment.clock.nowMs();
@@ -81,29 +83,30 @@ export class RetriedCall<C, R> implements Deadline {
   }
 
   start(): void {
-    const { signal } = this.#options;
+    const { signal } = this.#call.options;
     if (signal?.aborted) {
       this.handleEvent();
       return;
     }
     signal?.addEventListener("abort", this);
     this.#environment.budget.deposit(this.#startedMs);
+    this.#environment.hedging?.deposit(this.#startedMs);
     this.#launch(this.#startedMs);
   }
 
   due(): void {
     const nowMs = this.#environment.clock.nowMs();
     if (nowMs >= this.#deadlineMs) {
-      for (const { running } of this.#inFlight) running?.suspect();
-      this.#stop(this.#outOfTime(nowMs, this.#log?.lastError), timedOut);
+      this.#flight.suspect();
+      this.#stop(outOfTime(nowMs - this.#startedMs, this.#log?.lastError), timedOut);
     } else {
-      this.#checkShare(nowMs);
+      this.#checkPace(nowMs);
     }
   }
 
   /** The caller's signal aborted. */
   handleEvent(): void {
-    const cause = this.#options.signal?.reason;
+    const cause = this.#call.options.signal?.reason;
     this.#stop(new RollcallError("CANCELLED", "the call was cancelled", { cause }), cancelled);
   }
 
@@ -113,13 +116,13 @@ export class RetriedCall<C, R> implements Deadline {
     this.#attemptsLeft -= 1;
     this.#pause = undefined;
     const ticket: AttemptTicket = { number: this.#launched, deadlineMs: this.#deadlineMs };
-    this.#inFlight.push(ticket);
-    this.#wakeAt(shareEnd(nowMs, this.#deadlineMs, this.#othersLeft));
-    next(this.#operation, {
+    this.#flight.join(ticket);
+    this.#wakeAt(Math.min(shareEnd(nowMs, this.#deadlineMs, this.#othersLeft), nowMs + this.#hedgeDelayMs(nowMs)));
+    next(this.#call.operation, {
       timeoutMs: attemptTimeoutMs,
       idempotent: this.#idempotent,
-      hashKey: this.#options.hashKey,
-      exclude: this.#log?.tried ?? this.#options.exclude,
+      hashKey: this.#call.options.hashKey,
+      exclude: this.#log?.tried ?? this.#call.options.exclude,
       attempt: ticket,
     }).then(
       (value) => this.#succeeded(ticket, value),
@@ -139,37 +142,55 @@ export class RetriedCall<C, R> implements Deadline {
     return this.#idempotent ? this.#attemptsLeft : 0;
   }
 
-  #checkShare(nowMs: number): void {
-    const newest = this.#inFlight.at(-1)?.running;
-    const lookMs =
-      newest === undefined ? this.#deadlineMs : nextLook(newest, this.#deadlineMs, this.#othersLeft, nowMs);
-    if (newest?.address === undefined || lookMs > nowMs) {
+  /** How long the newest attempt may take until another is sent beside it although its share of the time is not used. */
+  #hedgeDelayMs(nowMs: number): number {
+    const { hedging } = this.#environment;
+    if (hedging === undefined || this.#othersLeft === 0) return Number.POSITIVE_INFINITY;
+    return hedging.delayMs(this.#call.options.method, nowMs);
+  }
+
+  #checkPace(nowMs: number): void {
+    const { newest } = this.#flight;
+    if (newest === undefined) {
+      this.#wakeAt(this.#deadlineMs);
+      return;
+    }
+    const hedgeDelayMs = newest === this.#unhedged ? Number.POSITIVE_INFINITY : this.#hedgeDelayMs(nowMs);
+    const { used, lookMs } = paceOf(newest, this.#deadlineMs, this.#othersLeft, hedgeDelayMs, nowMs);
+    if (used === undefined || newest.address === undefined) {
       this.#wakeAt(lookMs);
       return;
     }
-    newest.suspect();
+    const { budget, hedging } = this.#environment;
+    if (used === "share") this.#flight.suspect();
     this.#openLog().passOver(newest.address);
-    if (this.#environment.budget.withdraw(nowMs)) this.#launch(nowMs);
-    else this.#wakeAt(this.#deadlineMs);
+    if ((used === "share" || hedging?.withdraw(nowMs)) && budget.withdraw(nowMs)) {
+      this.#launch(nowMs);
+    } else {
+      this.#unhedged = newest;
+      this.#wakeAt(used === "share" ? this.#deadlineMs : lookMs);
+    }
   }
 
   #succeeded(ticket: AttemptTicket, value: R): void {
     if (this.#settled) return;
-    this.#leaveFlight(ticket);
+    const { hedging, clock } = this.#environment;
+    if (hedging !== undefined) this.#flight.measure(hedging, this.#call.options.method, clock.nowMs());
+    this.#flight.leave(ticket);
     this.#pause?.cancel();
-    if (this.#inFlight.length > 0) {
-      this.#cancelAll(new RollcallError("CANCELLED", "another attempt of the call answered first"), cancelled);
+    if (!this.#flight.empty) {
+      this.#flight.cancel(new RollcallError("CANCELLED", "another attempt of the call answered first"), cancelled);
     }
     const held = ticket.running?.held;
     if (held === undefined) this.#release();
     else this.#watchOver(ticket, held);
     this.#settled = true;
-    this.#resolve(value);
+    this.#call.resolve(value);
   }
 
   /** The operation goes on, as a stream does: deadline and signal still hold for it. */
   #watchOver(ticket: AttemptTicket, held: Promise<unknown>): void {
-    this.#inFlight.push(ticket);
+    this.#flight.join(ticket);
     this.#wakeAt(this.#deadlineMs);
     const release = () => this.#release();
     held.then(release, release);
@@ -179,15 +200,15 @@ export class RetriedCall<C, R> implements Deadline {
     if (this.#settled) return;
     const nowMs = this.#environment.clock.nowMs();
     const attempt = ticket.running;
-    this.#leaveFlight(ticket);
+    this.#flight.leave(ticket);
     if (attempt !== undefined && attempt.address === undefined) {
       this.#settleUnlessInFlight(error); // there was nothing to pick, and another attempt would find the same
       return;
     }
     const outcome = attempt?.outcome ?? UNKNOWN;
     if (outcome.code === "DEADLINE_EXCEEDED" && nowMs + TIMER_SLACK_MS >= this.#deadlineMs) {
-      this.#inFlight.push(ticket); // to be recorded as the last, whose error is the call's
-      this.#stop(this.#outOfTime(nowMs, error), timedOut);
+      this.#flight.join(ticket); // to be recorded as the last, whose error is the call's
+      this.#stop(outOfTime(nowMs - this.#startedMs, error), timedOut);
       return;
     }
     this.#record(attempt, toError(error), nowMs);
@@ -204,61 +225,45 @@ export class RetriedCall<C, R> implements Deadline {
 
   /** What to do after a failure: try again, now or later, or give up, now or when those still in flight have failed too. */
   #decide(outcome: Outcome, error: unknown, nowMs: number): void {
-    const { attemptTimeoutMs, backoff, budget, clock, random, retryable } = this.#environment;
-    const cutShort = outcome === timedOut || (outcome.code === "DEADLINE_EXCEEDED" && attemptTimeoutMs !== undefined);
-    const verdict = judge(outcome, {
+    const { clock } = this.#environment;
+    this.#plan ??= new RetryPlan({
+      policy: this.#environment,
       idempotent: this.#idempotent,
-      refusals: this.#refusals,
-      retryable: cutShort ? () => true : retryable,
+      deadlineMs: this.#deadlineMs,
+      method: this.#call.options.method,
     });
+    const verdict = this.#plan.judge(outcome);
     if (verdict === "never") {
       this.#settle(error);
       return;
     }
-    const waiting = this.#inFlight.some(({ running }) => running !== undefined && running.address === undefined);
-    if (waiting || this.#pause !== undefined) return; // the next one waits already, for an endpoint or its time
-    const free = verdict === "free" && this.#deadlineMs !== Number.POSITIVE_INFINITY;
-    const pauseMs = pauseAfter(outcome, this.#failures === 0, this.#pauses, backoff, random);
-    this.#failures += 1;
-    this.#pauses = outcome.pushbackMs === undefined ? this.#pauses + 1 : 0;
-    if (outcome.reached === "refused") this.#refusals += 1;
-    if (
-      (!free && this.#attemptsLeft <= 0) ||
-      nowMs + pauseMs >= this.#deadlineMs ||
-      (verdict === "counted" && !budget.withdraw(nowMs))
-    ) {
+    if (this.#flight.waiting || this.#pause !== undefined) return; // the next one waits already, for an endpoint or its time
+    const next = this.#plan.next(outcome, verdict, this.#attemptsLeft, nowMs);
+    if (next === undefined) {
       this.#settleUnlessInFlight(error);
       return;
     }
-    if (free) this.#attemptsLeft += 1;
+    if (next.free) this.#attemptsLeft += 1;
     this.#wakeAt(this.#deadlineMs);
-    // At once only the first time: attempts without a turn of the event loop between them would stop the process.
-    if (pauseMs === 0 && this.#failures === 1) this.#launch(nowMs);
-    else this.#pause = clock.after(pauseMs, () => this.#launch(clock.nowMs()), { hold: true });
+    if (next.pauseMs === 0 && this.#plan.mayStartAtOnce) this.#launch(nowMs);
+    else this.#pause = clock.after(next.pauseMs, () => this.#launch(clock.nowMs()), { hold: true });
   }
 
   /** The deadline has passed or the caller has had enough. */
   #stop(reason: RollcallError, outcome: Outcome): void {
     const nowMs = this.#environment.clock.nowMs();
-    const stopped = [...this.#inFlight];
-    this.#cancelAll(reason, outcome);
+    if (outcome === timedOut) this.#flight.measure(this.#environment.hedging, this.#call.options.method, nowMs);
+    const stopped = this.#flight.running;
+    this.#flight.cancel(reason, outcome);
     if (this.#settled) {
       this.#release();
       return;
     }
-    for (const { running } of stopped) {
-      if (running?.address !== undefined) this.#record(running, running.error ?? reason, nowMs);
+    for (const running of stopped) {
+      if (running.address !== undefined) this.#record(running, running.error ?? reason, nowMs);
     }
-    const placed = stopped.length === 0 || stopped.some(({ running }) => running?.address !== undefined);
-    this.#settle(placed ? reason : (stopped[0]?.running?.error ?? reason));
-  }
-
-  #cancelAll(reason: Error, outcome: Outcome): void {
-    for (const { running } of this.#inFlight.splice(0)) running?.cancel(reason, outcome);
-  }
-
-  #leaveFlight(ticket: AttemptTicket): void {
-    this.#inFlight.splice(this.#inFlight.indexOf(ticket), 1);
+    const placed = stopped.length === 0 || stopped.some(({ address }) => address !== undefined);
+    this.#settle(placed ? reason : (stopped[0]?.error ?? reason));
   }
 
   #record(attempt: RunningAttempt | undefined, error: Error, nowMs: number): void {
@@ -267,30 +272,29 @@ export class RetriedCall<C, R> implements Deadline {
   }
 
   #openLog(): AttemptLog {
-    this.#log ??= new AttemptLog(this.#options.exclude);
+    this.#log ??= new AttemptLog(this.#call.options.exclude);
     return this.#log;
   }
 
   #settleUnlessInFlight(error: unknown): void {
-    if (this.#inFlight.length === 0 && this.#pause === undefined) this.#settle(error);
+    if (this.#flight.empty && this.#pause === undefined) this.#settle(error);
     else this.#wakeAt(this.#deadlineMs);
   }
 
   #settle(error: unknown): void {
     this.#settled = true;
-    this.#cancelAll(new RollcallError("CANCELLED", "the call has failed on another attempt"), cancelled);
+    this.#flight.cancel(new RollcallError("CANCELLED", "the call has failed on another attempt"), cancelled);
     this.#release();
-    this.#reject(this.#log === undefined || this.#log.empty ? error : this.#log.callError(error));
+    this.#call.reject(this.#log === undefined || this.#log.empty ? error : this.#log.callError(error));
   }
 
   #release(): void {
     this.#pause?.cancel();
     this.#environment.deadlines.remove(this);
-    this.#options.signal?.removeEventListener("abort", this);
+    this.#call.options.signal?.removeEventListener("abort", this);
   }
+}
 
-  #outOfTime(nowMs: number, cause: unknown): RollcallError {
-    const elapsedMs = Math.round(nowMs - this.#startedMs);
-    return new RollcallError("DEADLINE_EXCEEDED", `no answer within ${elapsedMs} ms`, { cause });
-  }
+function outOfTime(elapsedMs: number, cause: unknown): RollcallError {
+  return new RollcallError("DEADLINE_EXCEEDED", `no answer within ${Math.round(elapsedMs)} ms`, { cause });
 }

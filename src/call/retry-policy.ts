@@ -53,15 +53,15 @@ export function retryableByDefault(outcome: Outcome): boolean {
 // A server that cuts its calls when it shuts down ends them as CANCELLED; what the caller cancels has not failed.
 const PASSING: ReadonlySet<string> = new Set(["UNAVAILABLE", "CANCELLED"]);
 
-/** How long to wait before the next attempt: what the server asks for, else nothing the first time that no server saw it. */
+/** How long to wait before the next attempt: what the server asks for, else nothing where it may follow at once. */
 export function pauseAfter(
   outcome: Outcome,
-  firstFailure: boolean,
+  atOnce: boolean,
   pausesBefore: number,
   backoff: BackoffRange,
   random: Random,
 ): number {
   if (outcome.pushbackMs !== undefined) return outcome.pushbackMs;
-  if (firstFailure && outcome.reached !== "maybe-seen") return 0;
+  if (atOnce) return 0;
   return fullJitter(backoff, pausesBefore + 1, random);
 }

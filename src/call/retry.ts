@@ -13,6 +13,7 @@ import type { Outcome } from "../outcome.js";
 import { type Random, systemRandom } from "../random.js";
 import { type RetryBudget, retryBudget } from "./budget.js";
 import type { Call, CallContext, CallOptions, Layer } from "./call.js";
+import { checkHedge, type HedgeOptions, Hedging } from "./hedge.js";
 import { RetriedCall, type RetryEnvironment } from "./retried-call.js";
 import { retryableByDefault } from "./retry-policy.js";
 
@@ -34,6 +35,12 @@ export interface RetryOptions {
   readonly backoff?: BackoffRange | undefined;
   /** Default: a budget of its own for each call that the layer wraps, see `retryBudget`. */
   readonly budget?: RetryBudget | undefined;
+  /**
+   * Sends an idempotent call that takes longer than most a second time, to another endpoint and within `budget`; the first to
+   * succeed wins. `true` is `{ maxExtraLoad: 0.05 }`: longer than 95 % of the calls of its method. Then a first failure is
+   * followed by another attempt at once. Default: none. (Finagle: `BackupRequestFilter`; gRPC: `hedgingPolicy`.)
+   */
+  readonly hedge?: boolean | HedgeOptions | undefined;
   /** Whether calls that do not say so themselves may be repeated; default false. */
   readonly idempotent?: boolean | undefined;
   /** Which failures of an idempotent call are worth repeating although the server may have seen it. (Envoy: `retry_on`.) */
@@ -62,6 +69,7 @@ export function retry(options: RetryOptions = {}): Layer {
   checkDuration("attemptTimeoutMs", options.attemptTimeoutMs);
   checkDuration("backoff.baseMs", options.backoff?.baseMs);
   checkDuration("backoff.maxMs", options.backoff?.maxMs);
+  if (typeof options.hedge === "object") checkHedge(options.hedge);
   const clock = options.clock ?? systemClock;
 
   return <C>(next: Call<C>): Call<C> => {
@@ -72,6 +80,7 @@ export function retry(options: RetryOptions = {}): Layer {
       attemptTimeoutMs: options.attemptTimeoutMs,
       backoff: options.backoff ?? DEFAULTS.backoff,
       budget: options.budget ?? retryBudget(),
+      hedging: options.hedge ? new Hedging(options.hedge === true ? {} : options.hedge) : undefined,
       idempotent: options.idempotent ?? DEFAULTS.idempotent,
       retryable: options.retryable ?? retryableByDefault,
       clock,
@@ -81,7 +90,7 @@ export function retry(options: RetryOptions = {}): Layer {
     return <R>(operation: (client: C, context: CallContext) => Promise<R>, callOptions: CallOptions = NO_OPTIONS) =>
       callOptions.attempt === undefined
         ? new Promise<R>((resolve, reject) => {
-            new RetriedCall(environment, operation, callOptions, resolve, reject).start();
+            new RetriedCall(environment, { operation, options: callOptions, resolve, reject }).start();
           })
         : next(operation, callOptions);
   };

@@ -23,13 +23,12 @@ export function balancedMethods(
 ): UntypedClient {
   return Object.fromEntries(
     [...methods].map(([name, method]) => {
-      const defaults = idempotent === undefined && method.idempotent ? IDEMPOTENT : {};
+      const defaults =
+        idempotent === undefined && method.idempotent ? { method: name, idempotent: true } : { method: name };
       return [name, balancedMethod(name, method, call, defaults, clock)];
     }),
   );
 }
-
-const IDEMPOTENT: CallOptions = { idempotent: true };
 
 function balancedMethod(
   name: string,
@@ -80,6 +79,7 @@ function callOptions(options: BalancedCallOptions | undefined, defaults: CallOpt
       ? timeoutMs
       : Math.min(Math.max(0, deadlineMs - clock.nowMs()), timeoutMs ?? Number.POSITIVE_INFINITY);
   return {
+    method: defaults.method,
     signal: options.signal,
     timeoutMs: leftMs ?? defaults.timeoutMs,
     idempotent: options.idempotent ?? defaults.idempotent,

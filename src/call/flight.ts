@@ -1,0 +1,51 @@
+/** The attempts of one call that are under way, oldest first. */
+import type { Outcome } from "../outcome.js";
+import type { AttemptTicket, RunningAttempt } from "./call.js";
+import type { Hedging } from "./hedge.js";
+
+export class Flight {
+  readonly #tickets: AttemptTicket[] = [];
+
+  get empty(): boolean {
+    return this.#tickets.length === 0;
+  }
+
+  /** Those that tell of themselves. */
+  get running(): readonly RunningAttempt[] {
+    return this.#tickets.flatMap(({ running }) => running ?? []);
+  }
+
+  get newest(): RunningAttempt | undefined {
+    return this.#tickets.at(-1)?.running;
+  }
+
+  /** Whether one of them still waits for an endpoint. */
+  get waiting(): boolean {
+    return this.#tickets.some(({ running }) => running !== undefined && running.address === undefined);
+  }
+
+  join(ticket: AttemptTicket): void {
+    this.#tickets.push(ticket);
+  }
+
+  leave(ticket: AttemptTicket): void {
+    this.#tickets.splice(this.#tickets.indexOf(ticket), 1);
+  }
+
+  /** Ends all of them, which leaves none. */
+  cancel(reason: Error, outcome: Outcome): void {
+    for (const { running } of this.#tickets.splice(0)) running?.cancel(reason, outcome);
+  }
+
+  /** Tells each connection that nothing came for as long as its attempt runs. */
+  suspect(): void {
+    for (const { running } of this.#tickets) running?.suspect();
+  }
+
+  /** Takes note of how long each has taken: until the answer, until another had it, or until time was over. */
+  measure(hedging: Hedging | undefined, method: string | undefined, nowMs: number): void {
+    for (const { running } of this.#tickets) {
+      if (running?.address !== undefined) hedging?.record(method, nowMs - running.startedMs, nowMs);
+    }
+  }
+}
