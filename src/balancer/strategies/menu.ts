@@ -1,13 +1,14 @@
-/** The balancers that can be chosen by name, as on the command line: each a strategy with the metric that it is meant for. */
+/**
+ * The balancers that can be chosen by name, as on the command line: each a strategy with the metric that it is meant for.
+ * Those that hash are left out: a command line has no keys for them.
+ */
 import { RollcallError } from "../../errors.js";
 import type { Metric } from "../meter.js";
 import { peakEwma } from "../meters/peak-ewma.js";
 import { pending } from "../meters/pending.js";
 import type { Strategy } from "../strategy.js";
-import { maglev } from "./maglev.js";
 import { p2c } from "./p2c.js";
 import { random } from "./random.js";
-import { ringHash } from "./ring-hash.js";
 import { roundRobin } from "./round-robin.js";
 import { weightedRoundRobin } from "./weighted-round-robin.js";
 
@@ -23,8 +24,6 @@ const menu: Readonly<Record<string, () => NamedBalancer>> = {
   "p2c:pending": () => ({ strategy: p2c(), metric: pending() }),
   "round-robin": () => ({ strategy: roundRobin() }),
   random: () => ({ strategy: random() }),
-  "ring-hash": () => ({ strategy: ringHash() }),
-  maglev: () => ({ strategy: maglev() }),
   "weighted-round-robin": () => ({ strategy: weightedRoundRobin() }),
 };
 
