@@ -1,6 +1,7 @@
 /** A discrete-event simulator around the shipped client, to choose a balancer by. */
 export type { SimulatedClient } from "./connection.js";
 export type { Latency } from "./latency.js";
+export { parseScenario } from "./parse-scenario.js";
 export type { RecordedAttempt, RecordedCall, Recording } from "./recording.js";
 export { type ClientUnderTest, simulate } from "./run.js";
 export type { Condition, Phase, Scenario, ServerGroup } from "./scenario.js";
