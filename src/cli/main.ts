@@ -15,6 +15,7 @@ const verbs: Readonly<Record<string, () => Promise<Command>>> = {
   watch: async () => (await import("./commands/watch.js")).watch,
   ls: async () => (await import("./commands/ls.js")).ls,
   call: async () => (await import("./commands/call.js")).call,
+  simulate: async () => (await import("./commands/simulate.js")).simulate,
 };
 
 const exitCodes = { done: 0, failed: 1, unusable: 2 } as const;

@@ -8,6 +8,11 @@ export function parseCount(text: string): number {
   throw new UsageError(`"${text}" is no whole number above 0`);
 }
 
+/** A whole number from 0 on. */
+export function parseSeed(text: string): number {
+  return text === "0" ? 0 : parseCount(text);
+}
+
 /** A number above 0, with or without decimals. */
 export function parsePositive(text: string): number {
   const value = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN;

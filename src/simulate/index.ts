@@ -2,8 +2,16 @@
 export type { SimulatedClient } from "./connection.js";
 export type { Latency } from "./latency.js";
 export { parseScenario } from "./parse-scenario.js";
+export { type Plotted, plot } from "./plot.js";
 export type { RecordedAttempt, RecordedCall, Recording } from "./recording.js";
 export { type ClientUnderTest, simulate } from "./run.js";
-export type { Condition, Phase, Scenario, ServerGroup } from "./scenario.js";
+export {
+  type Condition,
+  type DescribedServer,
+  type Phase,
+  type Scenario,
+  type ServerGroup,
+  serversOf,
+} from "./scenario.js";
 export { scenarioNamed, scenarios } from "./scenarios.js";
 export { latenciesOf, percentile, type Summary, summarize } from "./summary.js";

@@ -8,7 +8,7 @@ import { type ManualMembership, manualRegistry, type VirtualClock, virtualClock 
 import { connectTo, type SimulatedClient } from "./connection.js";
 import { exponential } from "./latency.js";
 import type { RecordedAttempt, RecordedCall, Recording } from "./recording.js";
-import type { Scenario } from "./scenario.js";
+import { type Scenario, serversOf } from "./scenario.js";
 import { Server } from "./server.js";
 
 /** How the client under test is made; what is left out is as shipped. */
@@ -25,7 +25,7 @@ export async function simulate(scenario: Scenario, underTest: ClientUnderTest, s
   const clock = virtualClock();
   const sources = sourcesOf(seed);
   const callers = sources();
-  const servers = serversOf(scenario, clock, sources);
+  const servers = serversOf(scenario).map((described, place) => new Server(place, described, clock, sources()));
   const registry = manualRegistry();
   announce(servers, registry.membership(SERVICE), clock);
   const byAddress = new Map(servers.map((server) => [server.instance.address, server]));
@@ -113,13 +113,6 @@ function announce(servers: readonly Server[], membership: ManualMembership, cloc
   publish();
   const changes = servers.flatMap(({ group: { joinMs = 0, leaveMs = 0 } }) => [joinMs, leaveMs]);
   for (const atMs of new Set(changes)) if (atMs > 0) clock.after(atMs, publish);
-}
-
-function serversOf({ servers }: Scenario, clock: VirtualClock, sources: () => Random): readonly Server[] {
-  let place = 0;
-  return servers.flatMap((group) =>
-    Array.from({ length: group.count ?? 1 }, () => new Server(place++, group, clock, sources())),
-  );
 }
 
 /** A source of its own for each part, so that what one draws changes nothing for another. */

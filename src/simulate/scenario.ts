@@ -27,7 +27,7 @@ export interface Scenario {
 
 /** Servers that are alike. */
 export interface ServerGroup {
-  /** What the table calls them; default `server`. Addresses are made of it. */
+  /** What reports call them; default `server`. */
   readonly name?: string;
   /** How many; default 1. */
   readonly count?: number;
@@ -66,4 +66,21 @@ export type Condition =
 /** The phase that `group` is in. */
 export function phaseAt(group: ServerGroup, nowMs: number): Phase | undefined {
   return group.phases?.find(({ fromMs, untilMs = Number.POSITIVE_INFINITY }) => fromMs <= nowMs && nowMs < untilMs);
+}
+
+/** One server of a scenario. */
+export interface DescribedServer {
+  readonly name: string;
+  readonly address: string;
+  readonly group: ServerGroup;
+}
+
+/** All servers, in the order in which recordings and summaries count them. */
+export function serversOf({ servers }: Scenario): readonly DescribedServer[] {
+  const each = servers.flatMap((group) => Array.from({ length: group.count ?? 1 }, () => group));
+  return each.map((group, place) => ({
+    name: group.name ?? "server",
+    address: `10.${place >> 16}.${(place >> 8) & 255}.${place & 255}:80`,
+    group,
+  }));
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.js";
 import type { Instance } from "../index.js";
 import type { Random } from "../random.js";
 import { drawLatency } from "./latency.js";
-import { type Phase, phaseAt, type ServerGroup } from "./scenario.js";
+import { type DescribedServer, type Phase, phaseAt, type ServerGroup } from "./scenario.js";
 
 /** A call, as the server sees it. It is settled once; what comes later is not heard. */
 export interface Request {
@@ -27,9 +27,10 @@ export class Server {
   #busy = 0;
   #up = true;
 
-  constructor(place: number, group: ServerGroup, clock: Clock, random: Random) {
+  constructor(place: number, described: DescribedServer, clock: Clock, random: Random) {
+    const { group } = described;
     this.place = place;
-    this.instance = instanceOf(place, group);
+    this.instance = instanceOf(described);
     this.group = group;
     this.#clock = clock;
     this.#random = random;
@@ -112,14 +113,9 @@ export class Server {
   }
 }
 
-function instanceOf(place: number, { weight, zone }: ServerGroup): Instance {
-  const address = `10.0.${place >> 8}.${place & 255}:80`;
-  return {
-    id: `/services/simulated/${String(place).padStart(5, "0")}`,
-    address,
-    ...(weight !== undefined && { weight }),
-    ...(zone !== undefined && { zone }),
-  };
+function instanceOf({ address, group: { weight, zone } }: DescribedServer): Instance {
+  const said = { ...(weight !== undefined && { weight }), ...(zone !== undefined && { zone }) };
+  return { id: `/services/simulated/${address}`, address, ...said };
 }
 
 /** 1/t, from `factor` down to 1 at the end of the phase, as in Finagle's balancersim. */

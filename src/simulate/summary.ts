@@ -1,6 +1,6 @@
 /** A recording, or several of one kind, as numbers. */
 import type { Recording } from "./recording.js";
-import { phaseAt, type Scenario, type ServerGroup } from "./scenario.js";
+import { phaseAt, type Scenario, serversOf } from "./scenario.js";
 
 export interface Summary {
   readonly calls: number;
@@ -27,8 +27,8 @@ export interface Summary {
 /** Over all of them together; they are of one scenario. */
 export function summarize(recordings: readonly Recording[]): Summary {
   const [first] = recordings;
-  const groups = first === undefined ? [] : groupsOf(first.scenario);
-  const byServer = groups.map(() => 0);
+  const servers = first === undefined ? [] : serversOf(first.scenario);
+  const byServer = servers.map(() => 0);
   let calls = 0;
   let attempts = 0;
   let faulty = 0;
@@ -41,7 +41,7 @@ export function summarize(recordings: readonly Recording[]): Summary {
       byServer[server] = (byServer[server] ?? 0) + 1;
       if (!ill(atMs)) continue;
       whileFaulty += 1;
-      const group = groups[server];
+      const group = servers[server]?.group;
       if (group !== undefined && phaseAt(group, atMs) !== undefined) faulty += 1;
     }
   }
@@ -73,11 +73,6 @@ export function latenciesOf(recordings: readonly Recording[]): Float64Array {
 /** The smallest of `sorted` that is not below `share` of them; NaN of none. */
 export function percentile(sorted: Float64Array, share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
-}
-
-/** The group of each server. */
-function groupsOf({ servers }: Scenario): readonly ServerGroup[] {
-  return servers.flatMap((group) => Array.from({ length: group.count ?? 1 }, () => group));
 }
 
 /** Whether any server is in a phase. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { root, runCli } from "../support/cli.js";
 
-const verbs = ["demo", "dev", "register", "watch", "ls", "call"];
+const verbs = ["demo", "dev", "register", "watch", "ls", "call", "simulate"];
 
 test("--help lists the verbs, and each verb's --help its options", async () => {
   const overview = await runCli(["--help"]);
@@ -34,6 +34,11 @@ describe("unusable arguments end with 2 and one line that says how to mend them"
     [["register", "book", "0.0.0.0:50051"], "not where others reach it"],
     [["register", "book", "127.0.0.1:50051", "--", "no-such-program"], 'cannot start "no-such-program" (ENOENT)'],
     [["call", "pb.Test/Test", "{a}", "--service", "book", "--proto", "examples/book/book.proto"], "is not JSON"],
+    [["simulate"], "give --scenario <name>, or --list to see them"],
+    [["simulate", "--scenario", "join", "--file", "a.json"], "are two scenarios: give one"],
+    [["simulate", "--file", "no-such-file.json"], "--file: ENOENT"],
+    [["simulate", "--file", "package.json"], '--file package.json: the scenario has no field "version"'],
+    [["simulate", "--scenario", "join", "--strategies", "best"], 'there is no balancer "best"'],
     [["demo", "--cluster", "--endpoints", "127.0.0.1:2379"], "give one of them"],
   ])("%j", async (args, complaint) => {
     const { code, stdout, stderr } = await runCli(args);

@@ -1,0 +1,96 @@
+/** What each way of balancing would make of a bad day, before it comes. */
+import { readFile, writeFile } from "node:fs/promises";
+import { RollcallError, strategyNames } from "../../index.js";
+import { parseScenario, plot, type Scenario, scenarioNamed, scenarios } from "../../simulate/index.js";
+import { command } from "../command.js";
+import { json } from "../ndjson.js";
+import { parseCount, parseSeed } from "../number.js";
+import { asText, flag, one } from "../options.js";
+import { contendersNamed, runContender } from "../simulate/contender.js";
+import { reportJson, reportTable } from "../simulate/report.js";
+import { painter, table } from "../table.js";
+import { UsageError } from "../usage-error.js";
+
+export const simulate = command({
+  verb: "simulate",
+  summary: "compare ways of balancing on servers that are slow, fail, hang or join",
+  description:
+    "Runs the client as it is shipped, with each strategy, against simulated servers in virtual time.\n" +
+    "Every strategy meets the same calls; a seed repeats them. Needs no etcd, and no server.",
+  operands: [],
+  options: {
+    scenario: one("name", "what happens; --list tells of each", asText),
+    file: one("file", "a scenario of your own, as JSON", asText),
+    strategies: one("name,…", `how servers are chosen: ${strategyNames.join(", ")}`, contendersNamed, {
+      default: "round-robin,random",
+    }),
+    attempts: one("number", "attempts of a call, the first included; 1 shows the strategies alone", parseCount, {
+      default: "3",
+    }),
+    "no-ejection": flag("ejects nobody, as in balance()"),
+    seed: one("number", "the first seed", parseSeed, { default: "1" }),
+    seeds: one("number", "how many runs of each strategy, with one seed after another", parseCount, { default: "1" }),
+    svg: one("file", "draws latencies and shares of traffic to this file", asText),
+    list: flag("names the scenarios"),
+    json: flag(
+      'NDJSON on stdout: {"scenario","strategy","calls","failed","attempts","faulty","latencyMs",…} for each strategy',
+    ),
+  },
+  examples: [
+    "rollcall simulate --list",
+    "rollcall simulate --scenario slow-backend --strategies round-robin,random",
+    "rollcall simulate --file monday.json --seeds 10 --svg monday.svg",
+  ],
+
+  async run({ values }, stdout) {
+    const paint = painter(stdout.isTerminal, process.env);
+    if (values.list) {
+      const known = scenarios.map(({ name, description }) => ({ name, description }));
+      if (values.json) for (const each of known) await stdout.write(json(each));
+      else
+        await stdout.write(
+          table(
+            ["SCENARIO", "WHAT HAPPENS"],
+            known.map((each) => Object.values(each)),
+            paint,
+          ).join("\n"),
+        );
+      return 0;
+    }
+    const scenario = await scenarioOf(values.scenario, values.file);
+    const seeds = Array.from({ length: values.seeds }, (_, index) => values.seed + index);
+    const guards = { retry: { attempts: values.attempts }, ...(values["no-ejection"] && { ejection: false as const }) };
+    const results = [];
+    for (const contender of values.strategies) {
+      if (stdout.gone.aborted) return 0;
+      const result = await runContender({ ...contender, ...guards }, scenario, seeds);
+      results.push(result);
+      if (values.json) await stdout.write(reportJson(scenario, result, seeds));
+    }
+    if (!values.json) await stdout.write(reportTable(scenario, results, seeds, paint));
+    if (values.svg !== undefined) await save(values.svg, plot(scenario, results));
+    return 0;
+  },
+});
+
+async function scenarioOf(name: string | undefined, file: string | undefined): Promise<Scenario> {
+  if (name !== undefined && file !== undefined)
+    throw new UsageError("--scenario and --file are two scenarios: give one");
+  if (name !== undefined) return scenarioNamed(name);
+  if (file === undefined) throw new UsageError("--scenario is missing: give --scenario <name>, or --list to see them");
+  const text = await readFile(file, "utf8").catch((cause: Error) => {
+    throw new UsageError(`--file: ${cause.message}`, { cause });
+  });
+  try {
+    return parseScenario(text);
+  } catch (error) {
+    if (!(error instanceof RollcallError)) throw error;
+    throw new UsageError(`--file ${file}: ${error.message}`, { cause: error });
+  }
+}
+
+async function save(file: string, text: string): Promise<void> {
+  await writeFile(file, text).catch((cause: Error) => {
+    throw new UsageError(`--svg: ${cause.message}`, { cause });
+  });
+}

@@ -1,0 +1,33 @@
+/** The ways of balancing that are compared, each under its name. */
+import { strategyNamed } from "../../index.js";
+import {
+  type ClientUnderTest,
+  latenciesOf,
+  type Plotted,
+  type Recording,
+  type Scenario,
+  simulate,
+  summarize,
+} from "../../simulate/index.js";
+import { UsageError } from "../usage-error.js";
+
+export interface Contender extends ClientUnderTest {
+  readonly name: string;
+}
+
+/** `round-robin,random` */
+export function contendersNamed(text: string): readonly Contender[] {
+  const names = text.split(",").filter((name) => name !== "");
+  if (names.length === 0) throw new UsageError("no strategy is named: write e.g. round-robin,random");
+  return [...new Set(names)].map((name) => ({ name, strategy: strategyNamed(name) }));
+}
+
+export async function runContender(
+  { name, ...underTest }: Contender,
+  scenario: Scenario,
+  seeds: readonly number[],
+): Promise<Plotted> {
+  const recordings: Recording[] = [];
+  for (const seed of seeds) recordings.push(await simulate(scenario, underTest, seed));
+  return { name, summary: summarize(recordings), latenciesMs: latenciesOf(recordings) };
+}

@@ -1,0 +1,142 @@
+/**
+ * A plot of what several ways of balancing made of one scenario, as SVG: how long calls took, by percentile, and how much of
+ * the traffic the faulty servers got.
+ *
+ * The axis of percentiles is stretched towards the end, a step for each further nine: what distinguishes balancers is what
+ * they do to the slowest calls. Colours are those of Okabe and Ito, which everybody can tell apart.
+ */
+import type { Scenario } from "./scenario.js";
+import { percentile, type Summary } from "./summary.js";
+
+export interface Plotted {
+  readonly name: string;
+  readonly summary: Summary;
+  /** How long the calls took that succeeded, ascending. */
+  readonly latenciesMs: Float64Array;
+}
+
+const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f"];
+const ROW = 20;
+const WIDTH = 860;
+const left = { x: 64, y: 64, width: 430, height: 260 };
+const right = { x: 670, width: 110 };
+/** 50 % to 99.99 %. */
+const nines = { from: -Math.log10(0.5), to: 4 };
+const ticks = [0.5, 0.9, 0.99, 0.999, 0.9999];
+
+export function plot(scenario: Scenario, results: readonly Plotted[]): string {
+  const height = Math.max(left.y + left.height, left.y + ROW * (results.length + 1)) + 56;
+  const most = Math.max(...results.map(({ summary }) => shareOf(summary)));
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`,
+    `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
+    text(16, 24, `${scenario.name}: ${scenario.description}`, 'font-size="15" font-weight="bold"'),
+    text(left.x, 48, "latency of calls that succeeded, by percentile", 'fill="#555555"'),
+    ...latencyAxes(results),
+    ...results.map((result, index) => latencyLine(result, index, bounds(results))),
+    text(right.x - 118, 48, "share of traffic that faulty servers got", 'fill="#555555"'),
+    ...results.flatMap((result, index) => shareRow(result, index, most)),
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+/** The powers of ten, or halves of them, between which all latencies lie. */
+function bounds(results: readonly Plotted[]): { low: number; high: number } {
+  const shown = results.flatMap(({ latenciesMs }) => ticks.map((share) => percentile(latenciesMs, share)));
+  const finite = shown.filter((ms) => ms > 0);
+  if (finite.length === 0) return { low: 1, high: 10 };
+  return { low: nice(Math.min(...finite), Math.floor), high: nice(Math.max(...finite) * 1.01, Math.ceil) };
+}
+
+function nice(ms: number, round: (value: number) => number): number {
+  const steps = [1, 2, 5, 10];
+  const power = 10 ** Math.floor(Math.log10(ms));
+  const found =
+    round === Math.floor ? steps.findLast((step) => step * power <= ms) : steps.find((step) => step * power >= ms);
+  return (found ?? 1) * power;
+}
+
+function xOf(share: number): number {
+  return left.x + ((-Math.log10(1 - share) - nines.from) / (nines.to - nines.from)) * left.width;
+}
+
+function yOf(ms: number, { low, high }: { low: number; high: number }): number {
+  return left.y + left.height * (1 - Math.log(ms / low) / Math.log(high / low));
+}
+
+function latencyAxes(results: readonly Plotted[]): string[] {
+  const range = bounds(results);
+  const lines: string[] = [];
+  for (let power = 10 ** Math.floor(Math.log10(range.low)); power <= range.high; power *= 10) {
+    for (const ms of [1, 2, 5].map((step) => step * power)) {
+      if (ms < range.low || ms > range.high) continue;
+      const y = yOf(ms, range);
+      lines.push(line(left.x, y, left.x + left.width, y, "#dddddd"), text(left.x - 6, y + 4, duration(ms), END));
+    }
+  }
+  const bottom = left.y + left.height;
+  for (const share of ticks) {
+    const x = xOf(share);
+    const label = `p${Number((share * 100).toFixed(2))}`;
+    lines.push(line(x, left.y, x, bottom, "#dddddd"), text(x, bottom + 18, label, MIDDLE));
+  }
+  return lines;
+}
+
+function latencyLine({ name, latenciesMs }: Plotted, index: number, range: { low: number; high: number }): string {
+  const points: string[] = [];
+  for (let step = 0; step <= 100 && latenciesMs.length > 0; step += 1) {
+    const share = 1 - 10 ** -(nines.from + (step / 100) * (nines.to - nines.from));
+    const ms = Math.max(percentile(latenciesMs, share), range.low);
+    points.push(`${xOf(share).toFixed(1)},${yOf(ms, range).toFixed(1)}`);
+  }
+  const dash = index < 4 ? "" : ' stroke-dasharray="6 3"';
+  return `<polyline fill="none" stroke="${colourOf(index)}" stroke-width="2"${dash} points="${points.join(" ")}"><title>${escaped(name)}</title></polyline>`;
+}
+
+function shareOf({ faulty, whileFaulty }: Summary): number {
+  return whileFaulty === 0 ? 0 : faulty / whileFaulty;
+}
+
+/** A row of the legend, which is also a bar of the second plot. */
+function shareRow({ name, summary }: Plotted, index: number, most: number): string[] {
+  const y = left.y + ROW * index + 4;
+  const share = shareOf(summary);
+  const width = most === 0 ? 0 : (share / most) * right.width;
+  const failed = summary.failed === 0 ? "" : `, ${percent(summary.failed / summary.calls)} of calls failed`;
+  return [
+    `<rect x="${right.x}" y="${y}" width="${width.toFixed(1)}" height="12" fill="${colourOf(index)}"/>`,
+    `<rect x="${right.x - 118}" y="${y}" width="12" height="12" fill="${colourOf(index)}"/>`,
+    text(right.x - 100, y + 11, name),
+    text(right.x + width + 5, y + 11, `${percent(share)}${failed}`, 'font-size="11"'),
+  ];
+}
+
+const END = 'text-anchor="end"';
+const MIDDLE = 'text-anchor="middle"';
+
+function colourOf(index: number): string {
+  return colours[index % colours.length] ?? "#000000";
+}
+
+function text(x: number, y: number, content: string, attributes = ""): string {
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escaped(content)}</text>`;
+}
+
+function line(x1: number, y1: number, x2: number, y2: number, colour: string): string {
+  const [a, b, c, d] = [x1, y1, x2, y2].map((each) => each.toFixed(1));
+  return `<line x1="${a}" y1="${b}" x2="${c}" y2="${d}" stroke="${colour}"/>`;
+}
+
+function duration(ms: number): string {
+  return ms < 1_000 ? `${Number(ms.toPrecision(2))} ms` : `${Number((ms / 1_000).toPrecision(2))} s`;
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(share < 0.001 ? 1 : 2))} %`;
+}
+
+function escaped(content: string): string {
+  return content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
