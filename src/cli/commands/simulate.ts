@@ -1,6 +1,6 @@
 /** What each way of balancing would make of a bad day, before it comes. */
 import { readFile, writeFile } from "node:fs/promises";
-import { RollcallError, strategyNames } from "../../index.js";
+import { balancerNames, RollcallError } from "../../index.js";
 import { parseScenario, plot, type Scenario, scenarioNamed, scenarios } from "../../simulate/index.js";
 import { command } from "../command.js";
 import { json } from "../ndjson.js";
@@ -21,8 +21,8 @@ export const simulate = command({
   options: {
     scenario: one("name", "what happens; --list tells of each", asText),
     file: one("file", "a scenario of your own, as JSON", asText),
-    strategies: one("name,…", `how servers are chosen: ${strategyNames.join(", ")}`, contendersNamed, {
-      default: "round-robin,random",
+    strategies: one("name,…", `how servers are chosen: ${balancerNames.join(", ")}`, contendersNamed, {
+      default: "round-robin,random,p2c:pending,p2c",
     }),
     attempts: one("number", "attempts of a call, the first included; 1 shows the strategies alone", parseCount, {
       default: "3",
@@ -38,7 +38,7 @@ export const simulate = command({
   },
   examples: [
     "rollcall simulate --list",
-    "rollcall simulate --scenario slow-backend --strategies round-robin,random",
+    "rollcall simulate --scenario slow-backend --strategies round-robin,p2c",
     "rollcall simulate --file monday.json --seeds 10 --svg monday.svg",
   ],
 

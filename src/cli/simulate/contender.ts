@@ -1,5 +1,5 @@
 /** The ways of balancing that are compared, each under its name. */
-import { strategyNamed } from "../../index.js";
+import { balancerNamed } from "../../index.js";
 import {
   type ClientUnderTest,
   latenciesOf,
@@ -19,7 +19,7 @@ export interface Contender extends ClientUnderTest {
 export function contendersNamed(text: string): readonly Contender[] {
   const names = text.split(",").filter((name) => name !== "");
   if (names.length === 0) throw new UsageError("no strategy is named: write e.g. round-robin,random");
-  return [...new Set(names)].map((name) => ({ name, strategy: strategyNamed(name) }));
+  return [...new Set(names)].map((name) => ({ name, ...balancerNamed(name) }));
 }
 
 export async function runContender(
