@@ -37,6 +37,7 @@ export { type MaglevOptions, maglev } from "./balancer/strategies/maglev.js";
 export { balancerNamed, balancerNames, type NamedBalancer } from "./balancer/strategies/menu.js";
 export { p2c } from "./balancer/strategies/p2c.js";
 export { random } from "./balancer/strategies/random.js";
+export { type RendezvousOptions, rendezvous } from "./balancer/strategies/rendezvous.js";
 export { type RingHashOptions, ringHash } from "./balancer/strategies/ring-hash.js";
 export { roundRobin } from "./balancer/strategies/round-robin.js";
 export { weightedRoundRobin } from "./balancer/strategies/weighted-round-robin.js";
