@@ -33,6 +33,7 @@ export { type BoundedLoadOptions, boundedLoad } from "./balancer/combinators/bou
 export type { EjectionOptions } from "./balancer/ejection/ejection-rule.js";
 export { type PeakEwmaOptions, peakEwma } from "./balancer/meters/peak-ewma.js";
 export { pending } from "./balancer/meters/pending.js";
+export { leastRequest } from "./balancer/strategies/least-request.js";
 export { type MaglevOptions, maglev } from "./balancer/strategies/maglev.js";
 export { balancerNamed, balancerNames, type NamedBalancer } from "./balancer/strategies/menu.js";
 export { p2c } from "./balancer/strategies/p2c.js";

@@ -8,6 +8,7 @@ export {
   manualConnections,
 } from "./manual-connections.js";
 export { type ManualMembership, type ManualRegistry, manualMembership, manualRegistry } from "./manual-registry.js";
+export { type MetricUnderTest, metricContract } from "./metric-contract.js";
 export {
   type OpenRegistry,
   type RegistryUnderTest,

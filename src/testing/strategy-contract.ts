@@ -3,7 +3,7 @@
  * importing `rollcall/testing` loads none.
  */
 import assert from "node:assert/strict";
-import type { PickContext, Strategy } from "../balancer/strategy.js";
+import type { Distributor, PickContext, Strategy } from "../balancer/strategy.js";
 import { seededRandom } from "../random.js";
 import { type ManualCandidate, manualCandidates } from "./manual-candidates.js";
 import type { TestFramework } from "./registry-contract.js";
@@ -13,13 +13,21 @@ export interface StrategyUnderTest {
   readonly name: string;
   /** Makes the strategy anew; each use of it starts from nothing. */
   readonly make: () => Strategy;
+  /**
+   * For a strategy that takes notice of weights: how far the share of a candidate may be from its weight's, such as 0.05 for
+   * a twentieth. Absent: whatever their weights, all get the same calls, or those that a key decides.
+   */
+  readonly weightTolerance?: number;
 }
 
 const PICKS = 200;
+/** The share of the lightest, 1 in 31, is then known within 2 %. */
+const WEIGHED_PICKS = 80_000;
 const ADDRESSES = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1"];
 const [FIRST = "", ...OTHERS] = ADDRESSES;
 
-export function strategyContract({ describe, it }: TestFramework, { name, make }: StrategyUnderTest): void {
+export function strategyContract({ describe, it }: TestFramework, subject: StrategyUnderTest): void {
+  const { name, make, weightTolerance } = subject;
   const distributor = () => make()({ clock: virtualClock(), random: seededRandom(7) });
   const picksOf = (candidates: readonly ManualCandidate[], context: PickContext = {}) => {
     const pick = distributor()(candidates);
@@ -84,10 +92,60 @@ export function strategyContract({ describe, it }: TestFramework, { name, make }
     it("repeats itself with the same seed", async () => {
       assert.deepEqual(picksOf(manualCandidates(ADDRESSES)), picksOf(manualCandidates(ADDRESSES)));
     });
+
+    it("gives nobody more or less than before after others have come and gone", async () => {
+      const keys = Array.from({ length: PICKS }, (_, n) => `key-${n}`);
+      const picks = (distribute: Distributor) => {
+        const pick = distribute(manualCandidates(ADDRESSES));
+        return keys.flatMap((hashKey) => Array.from({ length: 20 }, () => pick({ hashKey })?.address ?? ""));
+      };
+      const settled = distributor();
+      const churned = distributor();
+      for (let n = 0; n < 100; n += 1) {
+        const pick = churned(manualCandidates(n % 2 === 0 ? ADDRESSES.slice(n % ADDRESSES.length) : ADDRESSES));
+        pick({ hashKey: `${n}` });
+      }
+      const before = countsOf(picks(settled));
+      const after = countsOf(picks(churned));
+      for (const address of ADDRESSES) {
+        const fair = (PICKS * 20) / ADDRESSES.length;
+        assertWithin(0.12 * fair, after.get(address) ?? 0, before.get(address) ?? 0);
+      }
+    });
+
+    if (weightTolerance !== undefined) {
+      for (const weights of [
+        [1, 1, 1, 1],
+        [1, 2, 3, 4],
+        [10, 10, 10, 1],
+      ]) {
+        it(`gives shares by the weights ${weights.join(", ")}, within ${weightTolerance * 100} %`, async () => {
+          const total = weights.reduce((sum, weight) => sum + weight, 0);
+          const pick = distributor()(
+            ADDRESSES.flatMap((address, n) => manualCandidates([address], { weight: weights[n] ?? 1 })),
+          );
+          const picks = countsOf(Array.from({ length: WEIGHED_PICKS }, () => pick({})?.address ?? ""));
+          for (const [n, address] of ADDRESSES.entries()) {
+            const due = (WEIGHED_PICKS * (weights[n] ?? 0)) / total;
+            assertWithin(weightTolerance * due, picks.get(address) ?? 0, due);
+          }
+        });
+      }
+    }
   });
 }
 
 function unusable(set: ManualCandidate[]): ManualCandidate[] {
   for (const one of set) one.usable = false;
   return set;
+}
+
+function countsOf(addresses: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const address of addresses) counts.set(address, (counts.get(address) ?? 0) + 1);
+  return counts;
+}
+
+function assertWithin(tolerance: number, actual: number, expected: number): void {
+  assert.ok(Math.abs(actual - expected) <= tolerance, `${actual} picks where ${expected.toFixed(0)} are due`);
 }

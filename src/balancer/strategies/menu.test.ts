@@ -7,5 +7,5 @@ it("makes every balancer that it lists, the default first", () => {
 });
 
 it("refuses another name and says which there are", () => {
-  expect(() => balancerNamed("toString")).toThrow(/no balancer "toString".*p2c, p2c:pending, round-robin/);
+  expect(() => balancerNamed("toString")).toThrow(/no balancer "toString".*p2c, p2c:pending, least-request/);
 });

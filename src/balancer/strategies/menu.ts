@@ -7,6 +7,7 @@ import type { Metric } from "../meter.js";
 import { peakEwma } from "../meters/peak-ewma.js";
 import { pending } from "../meters/pending.js";
 import type { Strategy } from "../strategy.js";
+import { leastRequest } from "./least-request.js";
 import { p2c } from "./p2c.js";
 import { random } from "./random.js";
 import { roundRobin } from "./round-robin.js";
@@ -22,6 +23,7 @@ export interface NamedBalancer {
 const menu: Readonly<Record<string, () => NamedBalancer>> = {
   p2c: () => ({ strategy: p2c(), metric: peakEwma() }),
   "p2c:pending": () => ({ strategy: p2c(), metric: pending() }),
+  "least-request": () => ({ strategy: leastRequest() }),
   "round-robin": () => ({ strategy: roundRobin() }),
   random: () => ({ strategy: random() }),
   "weighted-round-robin": () => ({ strategy: weightedRoundRobin() }),

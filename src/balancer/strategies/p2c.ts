@@ -6,20 +6,23 @@
  *
  * Both are drawn from those that should get the call, by drawing again, so that a set with a dead endpoint is balanced as
  * well as one without. They are never the same: with replacement, as in Envoy and gRFC A48, even a frozen endpoint is picked
- * whenever it is drawn against itself, of three at every ninth call. Of two that cost the same the first is picked, which was drawn by chance.
+ * whenever it is drawn against itself, of three at every ninth call. Of two that cost the same it is the first, which chance
+ * has drawn.
  *
- * A candidate is drawn as often as its weight says, and is compared by a cost that has its load divided by the weight. The
+ * A candidate is drawn as often as its weight says, and compared by a cost that has its load divided by the weight. The
  * first makes the weights hold while nobody is busy, the second under load.
  */
+import type { Random } from "../../random.js";
 import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Strategy } from "../strategy.js";
+import { weightReader } from "../weight.js";
 import { weightedDraw } from "./weighted-draw.js";
 
 /** With a third of the set unusable, one pick in five hundred needs a look at all. */
 const DRAWS = 8;
 /**
- * Between different weights the draw decides unless the second is clearly cheaper. Latencies vary by as much, and of the two
- * endpoints of a set the faster would get all calls by a hair, whatever the weights.
+ * Between different weights the draw decides unless the second is clearly cheaper: latencies vary by as much, and of two
+ * endpoints the faster would get all calls by a hair, whatever the weights.
  */
 const CLEARLY_CHEAPER = 0.75;
 
@@ -27,7 +30,8 @@ export function p2c(): Strategy {
   return ({ random }) =>
     <E extends Candidate>(candidates: readonly E[]) => {
       if (candidates.length < 2) return () => candidates[0];
-      const draw = weightedDraw(candidates, random);
+      const weightOf = weightReader(candidates);
+      const draw = weightedDraw(candidates, weightOf, random);
       return (context: PickContext): E | undefined => {
         let first: E | undefined;
         for (let n = 0; n < DRAWS; n += 1) {
@@ -36,10 +40,7 @@ export function p2c(): Strategy {
           if (first !== undefined) return cheaper(first, drawn);
           first = drawn;
         }
-        const rank = lowestReluctance(candidates, context);
-        const one = drawAmong(candidates, context, rank, undefined, random());
-        const other = drawAmong(candidates, context, rank, one, random());
-        return one === undefined || other === undefined ? one : cheaper(one, other);
+        return drawnFromAll(candidates, context, weightOf, random);
       };
     };
 }
@@ -49,30 +50,36 @@ function cheaper<E extends Candidate>(first: E, second: E): E {
   return second.cost() < first.cost() * margin ? second : first;
 }
 
-function lowestReluctance(candidates: readonly Candidate[], context: PickContext): number {
-  let lowest = 3;
-  for (const candidate of candidates) lowest = Math.min(lowest, reluctance(candidate, context));
-  return lowest;
-}
-
-/** One of those with this reluctance, except `taken`, by weight; `chance` is in [0, 1). */
-function drawAmong<E extends Candidate>(
+/**
+ * The same draw in one look at everybody, for sets of which few should get the call: each comes after an exponentially
+ * distributed time at the rate of its weight, and the first two are taken (Efraimidis and Spirakis 2006).
+ */
+function drawnFromAll<E extends Candidate>(
   candidates: readonly E[],
   context: PickContext,
-  rank: number,
-  taken: E | undefined,
-  chance: number,
+  weightOf: (candidate: E) => number,
+  random: Random,
 ): E | undefined {
-  const eligible = (candidate: E) => candidate !== taken && reluctance(candidate, context) === rank;
-  let total = 0;
-  for (const candidate of candidates) if (eligible(candidate)) total += candidate.weight;
-  let left = chance * total;
-  let last: E | undefined;
+  let lowest = Number.POSITIVE_INFINITY;
+  let first: E | undefined;
+  let second: E | undefined;
+  let firstAt = 0;
+  let secondAt = 0;
   for (const candidate of candidates) {
-    if (!eligible(candidate)) continue;
-    last = candidate;
-    left -= candidate.weight;
-    if (left < 0) break;
+    const rank = reluctance(candidate, context);
+    if (rank > lowest) continue;
+    if (rank < lowest) {
+      lowest = rank;
+      first = undefined;
+      second = undefined;
+    }
+    const at = -Math.log(1 - random()) / weightOf(candidate);
+    if (first === undefined || at < firstAt) {
+      [second, secondAt] = [first, firstAt];
+      [first, firstAt] = [candidate, at];
+    } else if (second === undefined || at < secondAt) {
+      [second, secondAt] = [candidate, at];
+    }
   }
-  return last;
+  return first === undefined || second === undefined ? first : cheaper(first, second);
 }

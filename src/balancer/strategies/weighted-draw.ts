@@ -5,16 +5,12 @@
  */
 import { type Random, randomInteger } from "../../random.js";
 
-export interface Weighted {
-  readonly weight: number;
-}
-
-/** A draw from a set that is not empty; weights as they are now. */
-export function weightedDraw<E extends Weighted>(candidates: readonly E[], random: Random): () => E {
+/** A draw from a set that is not empty, with weights above 0. */
+export function weightedDraw<E>(candidates: readonly E[], weightOf: (candidate: E) => number, random: Random): () => E {
   const drawn = (index: number) => candidates[index] as E; // the set is not empty, and all indices below are in it
-  const first = candidates[0]?.weight;
-  if (candidates.every(({ weight }) => weight === first)) return () => drawn(randomInteger(random, candidates.length));
-  const { odds, alias } = aliasTable(candidates.map(({ weight }) => weight));
+  const weights = candidates.map(weightOf);
+  if (weights.every((weight) => weight === weights[0])) return () => drawn(randomInteger(random, candidates.length));
+  const { odds, alias } = aliasTable(weights);
   return () => {
     const place = random() * candidates.length;
     const index = Math.floor(place);
