@@ -1,5 +1,5 @@
 /** The health of one address: hears how its calls end, and knows when to probe it. Without allocations per call. */
-import type { Endpoint } from "../../endpoints/endpoint.js";
+import type { Endpoint, EndpointState } from "../../endpoints/endpoint.js";
 import type { Outcome } from "../../outcome.js";
 import type { InFlight } from "../meter.js";
 import type { EjectionRule } from "./ejection-rule.js";
@@ -46,7 +46,7 @@ export class Health<M extends Member> {
   /** Of successive ejections; good service takes it back. */
   #number = 0;
   #probe: InFlight | undefined;
-  #lostConnection = false;
+  #wasUnready = false;
 
   constructor(address: string, ward: Ward<M>) {
     this.address = address;
@@ -90,14 +90,14 @@ export class Health<M extends Member> {
   }
 
   /**
-   * Told whether its connection stands, while it is ejected. What is connected anew may be another process: it is probed as
-   * soon as after a first ejection, but not at once, for all clients see it come back in the same moment.
+   * Told of its connection while it is ejected. Where nobody could be reached for a while there may be another process now:
+   * it is probed as soon as after a first ejection, but not at once, for all clients see it come back in the same moment.
    */
-  connected(stands: boolean): void {
-    if (stands && this.#lostConnection) {
+  connectionIs(state: EndpointState): void {
+    if (state === "ready" && this.#wasUnready) {
       this.probeMs = Math.min(this.probeMs, this.#ward.nowMs() + this.#ward.ejectionMs(1));
     }
-    this.#lostConnection = !stands;
+    this.#wasUnready = state === "unready" || (this.#wasUnready && state === "connecting");
   }
 
   #count(success: boolean, outcome: Outcome): void {
@@ -131,7 +131,7 @@ export class Health<M extends Member> {
     // No further than the longest ejection, so that it is taken back as soon as it may be.
     if (baseMs * 2 ** (this.#number - 1) < maxMs) this.#number += 1;
     this.#probe = undefined;
-    this.#lostConnection = false;
+    this.#wasUnready = false;
     this.probeMs = this.#ward.nowMs() + this.#ward.ejectionMs(this.#number);
     this.#become(event, reason);
   }

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, it } from "vitest";
 import { endpoints } from "../../endpoints/endpointer.js";
-import { cancelled, type Outcome } from "../../outcome.js";
+import { cancelled, type Outcome, timedOut } from "../../outcome.js";
 import { manualConnections } from "../../testing/manual-connections.js";
 import { manualMembership } from "../../testing/manual-registry.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
@@ -254,6 +254,23 @@ describe("an endpoint", () => {
     connections.to(A).status.set("ready");
     expect(pick().endpoint.address).not.toBe(A);
     await clock.advance(5_000);
+    expect(pick().endpoint.address).toBe(A);
+  });
+
+  it("is ejected by deadlines that it missed, though each put its connection in doubt, and for longer each time", async () => {
+    const { pick, pickOf, inUse, connections, clock } = setUp();
+    const miss = (call: Pick<string>) => {
+      connections.to(A).status.set("connecting");
+      call.done(timedOut);
+      connections.to(A).status.set("ready");
+    };
+    for (let n = 0; n < 5; n += 1) miss(pickOf(A));
+    expect(inUse()).toEqual([B, C]);
+    await clock.advance(5_000);
+    miss(pick());
+    await clock.advance(9_999);
+    expect(pick().endpoint.address).not.toBe(A);
+    await clock.advance(1);
     expect(pick().endpoint.address).toBe(A);
   });
 

@@ -100,8 +100,8 @@ export class OutlierEjection<M extends Member> implements Ward<M>, Disposable {
   }
 
   canSpare({ member }: Health<M>): boolean {
-    if (!member?.takesCalls) return false;
-    return this.#usable > 1 && this.#out + 1 <= this.rule.maxEjected * this.#size;
+    const others = this.#usable - (member?.takesCalls ? 1 : 0);
+    return others > 0 && this.#out + 1 <= this.rule.maxEjected * this.#size;
   }
 
   moved(health: Health<M>, event: HealthEvent, reason: string): void {
@@ -135,10 +135,9 @@ export class OutlierEjection<M extends Member> implements Ward<M>, Disposable {
     for (const health of this.#ejected) {
       const endpoint = health.member?.endpoint;
       if (endpoint === undefined || endpoint.retained !== lastResort) continue;
-      const stands = endpoint.state === "ready";
-      health.connected(stands);
+      health.connectionIs(endpoint.state);
       this.#out += 1;
-      if (!stands) continue;
+      if (endpoint.state !== "ready") continue;
       this.#usable -= 1;
       this.#nextProbeMs = Math.min(this.#nextProbeMs, health.probeMs);
     }

@@ -27,6 +27,10 @@ it("takes a failure on a connection that is gone for the connection's", () => {
   expect(verdictOf(failed, { state: "connecting", connection: watched })).toBe("none");
 });
 
+it("holds a deadline that was missed against the server, though its connection is in doubt for the same reason", () => {
+  expect(verdictOf(timedOut, { state: "connecting", connection: watched })).toBe("bad");
+});
+
 it("holds a call that was never sent against a server whose connection nobody watches", () => {
   const never: Outcome = { ...failed, reached: "never-sent" };
   expect(verdictOf(never, { state: "ready", connection: unwatched })).toBe("bad");

@@ -17,11 +17,13 @@ export function verdictOf(
   outcome: Outcome,
   { state, connection }: Pick<Endpoint<unknown>, "state" | "connection">,
 ): Verdict {
-  const { kind, reached, fault, pushbackMs } = outcome;
+  const { kind, reached, fault, code, pushbackMs } = outcome;
   if (kind === "cancelled") return "none";
   if (kind === "ok" || fault === "caller") return "good";
   if (fault === "overload" || (pushbackMs !== undefined && pushbackMs >= 0)) return "busy";
   if (fault !== "server") return "none";
-  const ofConnection = connection.status !== undefined && (reached !== "maybe-seen" || state !== "ready");
-  return ofConnection ? "none" : "bad";
+  if (connection.status === undefined) return "bad";
+  if (reached !== "maybe-seen") return "none";
+  // A connection on which no answer came in time may be in doubt for that, and what hangs may still be the server.
+  return state === "ready" || code === "DEADLINE_EXCEEDED" ? "bad" : "none";
 }
