@@ -77,6 +77,31 @@ describe("client", () => {
     expect(rejection).not.toBeInstanceOf(CallError);
   });
 
+  it.each([
+    ["keeps calls away from an instance that fails, then tries it with one, and uses it again", undefined, 5 + 1 + 10],
+    ["gives an instance that fails its share all the same when it is to eject nobody", false, 20 + 20 + 10],
+  ] as const)("%s", async (_, ejection, expected) => {
+    const { registry, book, clock } = setUp({ ejection, strategy: roundRobin(), retry: false, logger: false });
+    registry.membership("book").live(...ADDRESSES);
+    const [bad] = ADDRESSES;
+    let sick = true;
+    let calls = 0;
+    const operation = async (address: string) => {
+      if (address !== bad) return;
+      calls += 1;
+      if (sick) throw new Error("the disk is full");
+    };
+    const callTimes = async (times: number) => {
+      for (let n = 0; n < times; n += 1) await book.call(operation, { idempotent: true }).catch(() => {});
+    };
+    await callTimes(60);
+    sick = false;
+    await clock.advance(5_000);
+    await callTimes(ejection === false ? 60 : 1);
+    await callTimes(30);
+    expect(calls).toBe(expected);
+  });
+
   it("keeps calling while the registry is down", async () => {
     const { registry, book } = setUp();
     registry.membership("book").live(...ADDRESSES);

@@ -85,7 +85,7 @@ export class Health<M extends Member> {
       else if (verdict === "bad") this.#eject("failed", `its probe failed${named(outcome)}`);
       else this.#readmit();
     } else if (call.startedMs >= this.sinceMs && (verdict === "good" || verdict === "bad")) {
-      this.#count(verdict === "good", outcome);
+      this.#count(verdict === "good", call, outcome);
     }
   }
 
@@ -100,9 +100,11 @@ export class Health<M extends Member> {
     this.#wasUnready = state === "unready" || (this.#wasUnready && state === "connecting");
   }
 
-  #count(success: boolean, outcome: Outcome): void {
+  #count(success: boolean, { startedMs }: InFlight, outcome: Outcome): void {
     const { consecutiveFailures, minRequests, minSuccessRate, windowMs } = this.#ward.rule;
-    this.#window.add(success, this.#ward.nowMs());
+    // Whoever measured the answer has read the clock, which costs as much as the whole rest of this.
+    const { firstResponseMs } = outcome;
+    this.#window.add(success, firstResponseMs === undefined ? this.#ward.nowMs() : startedMs + firstResponseMs);
     if (success) {
       this.#failuresInARow = 0;
       return;
