@@ -30,6 +30,11 @@ export type {
 export { type BalancerOptions, balance } from "./balancer/balance.js";
 export type { Balancer, Pick, PickRequest } from "./balancer/balancer.js";
 export { type BoundedLoadOptions, boundedLoad } from "./balancer/combinators/bounded-load.js";
+export { type CanaryOptions, canary } from "./balancer/combinators/canary.js";
+export { type FilterOptions, filter } from "./balancer/combinators/filter.js";
+export type { Matching } from "./balancer/combinators/matching.js";
+export { type PriorityOptions, priority } from "./balancer/combinators/priority.js";
+export { type ZoneAwareOptions, zoneAware } from "./balancer/combinators/zone-aware.js";
 export type { EjectionOptions } from "./balancer/ejection/ejection-rule.js";
 export { type PeakEwmaOptions, peakEwma } from "./balancer/meters/peak-ewma.js";
 export { pending } from "./balancer/meters/pending.js";
