@@ -34,6 +34,7 @@ export { type CanaryOptions, canary } from "./balancer/combinators/canary.js";
 export { type FilterOptions, filter } from "./balancer/combinators/filter.js";
 export type { Matching } from "./balancer/combinators/matching.js";
 export { type PriorityOptions, priority } from "./balancer/combinators/priority.js";
+export { type SlowStartOptions, slowStart } from "./balancer/combinators/slow-start.js";
 export { type ZoneAwareOptions, zoneAware } from "./balancer/combinators/zone-aware.js";
 export type { EjectionOptions } from "./balancer/ejection/ejection-rule.js";
 export { type PeakEwmaOptions, peakEwma } from "./balancer/meters/peak-ewma.js";

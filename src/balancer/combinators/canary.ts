@@ -25,7 +25,7 @@ export function canary(inner: Strategy, options: CanaryOptions): Strategy {
   refuseUnknownOptions("canary()", options, KNOWN);
   const { share } = options;
   const matches = matcher("canary()", options.match);
-  checkNumber("share", share, 0, 1);
+  checkNumber("share", share, "from 0 to 1", share >= 0 && share <= 1);
   return byGroups(inner, {
     name: "canary",
     keyOf: (candidate) => (matches(candidate) ? 0 : 1),

@@ -1,8 +1,7 @@
 import { RollcallError } from "../../errors.js";
 
-/** Refuses what is no number from `least` to `most`. */
-export function checkNumber(name: string, value: number, least: number, most: number): void {
-  if (typeof value === "number" && value >= least && value <= most) return;
-  const range = most === Number.MAX_VALUE ? `${least} or more` : `from ${least} to ${most}`;
+/** Refuses a value that is not in `range`, which says in words what `fits` has found. */
+export function checkNumber(name: string, value: unknown, range: string, fits: boolean): void {
+  if (typeof value === "number" && fits) return;
   throw new RollcallError("INVALID_ARGUMENT", `${name} has to be a number, ${range}, not ${String(value)}`);
 }

@@ -45,8 +45,8 @@ export function priority(inner: Strategy, options: PriorityOptions = {}): Strate
   const { level = DEFAULTS.level } = options;
   const overprovisioning = options.overprovisioning ?? DEFAULTS.overprovisioning;
   const panicThreshold = options.panicThreshold ?? DEFAULTS.panicThreshold;
-  checkNumber("overprovisioning", overprovisioning, 1, Number.MAX_VALUE);
-  checkNumber("panicThreshold", panicThreshold, 0, 1);
+  checkNumber("overprovisioning", overprovisioning, "1 or more", overprovisioning >= 1);
+  checkNumber("panicThreshold", panicThreshold, "from 0 to 1", panicThreshold >= 0 && panicThreshold <= 1);
   const said = typeof level === "string" ? ({ metadata }: Candidate) => Number(metadata?.[level]) : level;
   return byGroups(inner, {
     name: "priority",
