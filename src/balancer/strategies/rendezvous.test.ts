@@ -9,7 +9,7 @@ import { rendezvous } from "./rendezvous.js";
 
 const KEYS = Array.from({ length: 200 }, (_, n) => `key-${n}`);
 
-strategyContract({ describe, it }, { name: "rendezvous", make: rendezvous });
+strategyContract({ describe, it }, { name: "rendezvous", make: rendezvous, weightTolerance: 0.08 });
 hashingContract({ describe, it }, { name: "rendezvous", make: rendezvous, unevenness: 0.12 });
 
 describe("rendezvous", () => {

@@ -13,7 +13,7 @@ function start(options?: RingHashOptions) {
   return ringHash(options)({ clock: virtualClock(), random: seededRandom(1) });
 }
 
-strategyContract({ describe, it }, { name: "ringHash", make: ringHash });
+strategyContract({ describe, it }, { name: "ringHash", make: ringHash, weightTolerance: 0.08 });
 hashingContract({ describe, it }, { name: "ringHash", make: ringHash, unevenness: 0.25 });
 
 describe("ringHash", () => {
