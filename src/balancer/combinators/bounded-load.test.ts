@@ -1,10 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { endpoints } from "../../endpoints/endpointer.js";
 import { seededRandom } from "../../random.js";
 import { hashingContract } from "../../testing/hashing-contract.js";
 import { manualCandidates } from "../../testing/manual-candidates.js";
+import { manualConnections } from "../../testing/manual-connections.js";
+import { manualMembership } from "../../testing/manual-registry.js";
 import { strategyContract } from "../../testing/strategy-contract.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
+import { balance } from "../balance.js";
 import { maglev } from "../strategies/maglev.js";
 import { ringHash } from "../strategies/ring-hash.js";
 import type { Strategy } from "../strategy.js";
@@ -82,6 +86,22 @@ describe("boundedLoad", () => {
     for (let call = 0; call < 1_000; call += 1) pick({ hashKey: "hot" })!.pending += 1;
     const loads = [...order].map((address) => set.find((candidate) => candidate.address === address)?.pending);
     expect(loads).toEqual([200, 200, 200, 200, 200, 0, 0, 0, 0, 0]);
+  });
+
+  it("knows the calls of its balancer, and takes a key back when they have ended", async () => {
+    const clock = virtualClock();
+    const membership = manualMembership();
+    const { connect } = manualConnections((address) => address);
+    const random = seededRandom(1);
+    const endpointer = endpoints(membership, connect, { clock, random });
+    const balancer = balance(endpointer, boundedLoad(ringHash()), { clock, random });
+    membership.live(...HOSTS.slice(0, 4));
+    const calls = [];
+    for (let n = 0; n < 40; n += 1) calls.push(await balancer.pick({ hashKey: "hot" }));
+    const loads = endpointer.current.map(({ pending }) => pending);
+    expect(Math.max(...loads)).toBe(13); // ⌈1.25 · 40 / 4⌉
+    for (const call of calls) call.done({ kind: "ok", reached: "maybe-seen" });
+    expect((await balancer.pick({ hashKey: "hot" })).endpoint.address).toBe(calls[0]?.endpoint.address);
   });
 
   it("tries a call again on another endpoint, even on one that is full", () => {
