@@ -36,6 +36,11 @@ export interface PeakEwmaOptions {
 const DEFAULTS = { decayMs: 10_000 };
 /** Below this the difference between two servers is lost in that between two turns of this process. */
 const FINEST_MS = 0.1;
+/**
+ * What a call in progress counts on an endpoint that has never answered. Counted as one, it would get 1.23 times its share
+ * until its first answer, as by the calls in progress alone: it begins with none and catches up.
+ */
+const UNPROVEN = 1.25;
 /** What a failure leaves of the trust in an endpoint: one is soon forgotten, three in a row keep the calls away for seconds. */
 const TRUST_AFTER_FAILURE = 0.5;
 /** What a success leaves of the distrust: with a failure in a hundred calls nobody is avoided, with one in five they are. */
@@ -78,7 +83,8 @@ class GuardedPeakEwma implements Meter {
     const nowMs = this.#clock.nowMs();
     const oldest = this.#unanswered.oldest;
     const ageMs = oldest === undefined ? 0 : nowMs - oldest.startedMs;
-    const load = Math.max(this.#latencyAt(nowMs), ageMs) * (this.#pending + 1);
+    const pending = this.#latencyMs === undefined ? this.#pending * UNPROVEN : this.#pending;
+    const load = Math.max(this.#latencyAt(nowMs), ageMs) * (pending + 1);
     const failing = nowMs < this.#leaveAloneUntilMs ? 1 : this.#failingAt(nowMs);
     return failing === 0 ? load : load + failing * PENALTY * this.#peers.maxCost();
   }
