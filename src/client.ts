@@ -18,6 +18,8 @@ import type { Clock } from "./clock.js";
 import { checkDuration } from "./deadline-queue.js";
 import type { Connect, Endpointer } from "./endpoints/endpoint.js";
 import { endpoints } from "./endpoints/endpointer.js";
+import type { Subset } from "./endpoints/subsets/subset.js";
+import { subsetEndpoints } from "./endpoints/subsets/subset-endpoints.js";
 import type { Membership } from "./instance.js";
 import { refuseUnknownOptions } from "./known-options.js";
 import type { Live } from "./live.js";
@@ -50,6 +52,11 @@ export interface ClientOptions<C> {
    * (gRPC: deadline propagation.)
    */
   readonly inheritDeadline?: boolean | undefined;
+  /**
+   * Connects to some of the instances only: `randomSubset()` or `aperture()`. Default: to all, which is right up to some
+   * hundred. (gRPC: `random_subsetting`, gRFC A68; Finagle: aperture.)
+   */
+  readonly subset?: Subset | undefined;
   /** See `BalancerOptions`; default `wait`. With `fail`, call only after `await client.ready()`. */
   readonly whenEmpty?: "wait" | "fail" | undefined;
   /** See `EndpointerOptions`; default 5,000 ms. */
@@ -77,6 +84,7 @@ const KNOWN: Readonly<Record<keyof ClientOptions<unknown>, true>> = {
   service: true,
   connect: true,
   strategy: true,
+  subset: true,
   metric: true,
   ejection: true,
   retry: true,
@@ -100,7 +108,11 @@ export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
   checkDuration("drainMs", options.drainMs);
   if (options.ejection) ejectionRule(options.ejection);
   const instancer = options.registry.instancer(options.service);
-  const endpointer = endpoints(instancer, options.connect, { drainMs: options.drainMs, clock, random, logger });
+  const endpointerOptions = { drainMs: options.drainMs, clock, random, logger };
+  const endpointer =
+    options.subset === undefined
+      ? endpoints(instancer, options.connect, endpointerOptions)
+      : subsetEndpoints(instancer, options.subset, options.connect, endpointerOptions);
   const balancer = balance(endpointer, options.strategy ?? p2c(), {
     metric: options.metric ?? peakEwma(),
     ejection: options.ejection ?? {},

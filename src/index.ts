@@ -65,6 +65,10 @@ export { type RetryOptions, retry } from "./call/retry.js";
 export { defaultTimeout, timeout } from "./call/timeout.js";
 export type { Connect, Connection, Endpoint, Endpointer } from "./endpoints/endpoint.js";
 export { type EndpointerOptions, endpoints } from "./endpoints/endpointer.js";
+export { type ApertureOptions, type AperturePeers, aperture, peersIn } from "./endpoints/subsets/aperture.js";
+export { type RandomSubsetOptions, randomSubset } from "./endpoints/subsets/random-subset.js";
+export type { Subset, SubsetEnvironment } from "./endpoints/subsets/subset.js";
+export { subsetEndpoints } from "./endpoints/subsets/subset-endpoints.js";
 export type { Outcome } from "./outcome.js";
 
 // What a registry, layout, transport, strategy, metric or layer of one's own is built from.

@@ -30,6 +30,7 @@ const KNOWN: Readonly<Record<keyof GrpcClientOptions, true>> = {
   inheritDeadline: true,
   retry: true,
   strategy: true,
+  subset: true,
   metric: true,
   ejection: true,
   whenEmpty: true,
