@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { candidates, evenRandom, groupOf, tally } from "../../../test/support/candidates.js";
 import { strategyContract } from "../../testing/strategy-contract.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
+import { p2c } from "../strategies/p2c.js";
 import { random } from "../strategies/random.js";
 import { roundRobin } from "../strategies/round-robin.js";
 import type { Candidate } from "../strategy.js";
@@ -9,7 +10,7 @@ import { type CanaryOptions, canary } from "./canary.js";
 
 const first = ({ address }: Candidate) => address === "10.0.0.1:1";
 for (const share of [0, 0.2, 1]) {
-  for (const [name, inner] of Object.entries({ roundRobin, random })) {
+  for (const [name, inner] of Object.entries({ roundRobin, random, p2c })) {
     const make = () => canary(inner(), { match: first, share });
     strategyContract({ describe, it }, { name: `canary of ${name} with a share of ${share}`, make });
   }

@@ -3,6 +3,7 @@ import { candidates, groupOf, tally } from "../../../test/support/candidates.js"
 import { seededRandom } from "../../random.js";
 import { strategyContract } from "../../testing/strategy-contract.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
+import { p2c } from "../strategies/p2c.js";
 import { random } from "../strategies/random.js";
 import { roundRobin } from "../strategies/round-robin.js";
 import type { Candidate } from "../strategy.js";
@@ -10,6 +11,7 @@ import { type FilterOptions, filter } from "./filter.js";
 
 const odd = ({ address }: Candidate) => /[13]:1$/.test(address);
 strategyContract({ describe, it }, { name: "filter of roundRobin", make: () => filter(roundRobin(), { match: odd }) });
+strategyContract({ describe, it }, { name: "filter of p2c", make: () => filter(p2c(), { match: odd }) });
 strategyContract({ describe, it }, { name: "filter of random", make: () => filter(random(), { match: odd }) });
 strategyContract(
   { describe, it },

@@ -2,12 +2,14 @@ import { describe, expect, it } from "vitest";
 import { candidates, evenRandom, groupOf, tally } from "../../../test/support/candidates.js";
 import { strategyContract } from "../../testing/strategy-contract.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
+import { p2c } from "../strategies/p2c.js";
 import { random } from "../strategies/random.js";
 import { roundRobin } from "../strategies/round-robin.js";
 import type { Candidate } from "../strategy.js";
 import { type PriorityOptions, priority } from "./priority.js";
 
 strategyContract({ describe, it }, { name: "priority of roundRobin", make: () => priority(roundRobin()) });
+strategyContract({ describe, it }, { name: "priority of p2c", make: () => priority(p2c()) });
 strategyContract({ describe, it }, { name: "priority of random", make: () => priority(random()) });
 strategyContract(
   { describe, it },

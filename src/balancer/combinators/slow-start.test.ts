@@ -4,6 +4,7 @@ import { seededRandom } from "../../random.js";
 import { strategyContract } from "../../testing/strategy-contract.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
 import { maglev } from "../strategies/maglev.js";
+import { p2c } from "../strategies/p2c.js";
 import { random } from "../strategies/random.js";
 import { roundRobin } from "../strategies/round-robin.js";
 import type { Candidate, Strategy } from "../strategy.js";
@@ -16,7 +17,7 @@ const joining = (inner: Strategy): Strategy => {
     return (set) => distribute(set.map((one, n) => Object.assign(one, { joinedMs: n * 1_000 })));
   };
 };
-for (const [name, inner] of Object.entries({ roundRobin, random })) {
+for (const [name, inner] of Object.entries({ roundRobin, random, p2c })) {
   strategyContract({ describe, it }, { name: `slowStart of ${name}`, make: () => slowStart(inner()) });
   strategyContract({ describe, it }, { name: `slowStart of ${name} while all join`, make: () => joining(inner()) });
 }

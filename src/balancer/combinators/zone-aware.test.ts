@@ -2,12 +2,13 @@ import { describe, expect, it } from "vitest";
 import { candidates, evenRandom, groupOf, tally } from "../../../test/support/candidates.js";
 import { strategyContract } from "../../testing/strategy-contract.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
+import { p2c } from "../strategies/p2c.js";
 import { random } from "../strategies/random.js";
 import { roundRobin } from "../strategies/round-robin.js";
 import type { Candidate } from "../strategy.js";
 import { type ZoneAwareOptions, zoneAware } from "./zone-aware.js";
 
-const MAKE = { random, roundRobin };
+const MAKE = { random, roundRobin, p2c };
 for (const [name, make] of Object.entries(MAKE)) {
   strategyContract({ describe, it }, { name: `zoneAware of ${name}`, make: () => zoneAware(make(), { zone: "a" }) });
 }

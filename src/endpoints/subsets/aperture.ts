@@ -3,7 +3,7 @@
  *
  * Servers stand on a ring, each with an arc as long as its weight, and so do the clients, in their own order. A client
  * connects to the servers on its stretch of the ring, which begins where the client stands and is a whole number of clients
- * long: so each point of the ring lies in as many stretches as any other. A server at the edge, of which a stretch covers a
+ * long: so every point of the ring lies in equally many stretches. A server at the edge, of which a stretch covers a
  * part, has that part of its weight for this client. The load is then equal by construction, under a strategy that heeds
  * weights: the default does, and `weightedRoundRobin()`; `roundRobin()` and `random()` do not.
  *
