@@ -9,7 +9,7 @@ import type { Metric } from "./balancer/meter.js";
 import { peakEwma } from "./balancer/meters/peak-ewma.js";
 import { p2c } from "./balancer/strategies/p2c.js";
 import type { Strategy } from "./balancer/strategy.js";
-import type { Call } from "./call/call.js";
+import type { Call, Layer } from "./call/call.js";
 import { compose } from "./call/compose.js";
 import { inheritDeadline } from "./call/deadline.js";
 import { type RetryOptions, retry } from "./call/retry.js";
@@ -40,6 +40,11 @@ export interface ClientOptions<C> {
   readonly metric?: Metric | undefined;
   /** Keeps calls away from endpoints that fail; default: as `EjectionOptions` say. `false` ejects nobody. */
   readonly ejection?: EjectionOptions | false | undefined;
+  /**
+   * Around each attempt, listed from the balancer outwards, inside of the retries: a layer that protects the service has to see
+   * all that is sent there. What a layer refuses is not tried again. Default: none.
+   */
+  readonly layers?: readonly Layer[] | undefined;
   /** How calls are repeated; default: as `retry()` does. `false` makes one attempt only. */
   readonly retry?: Omit<RetryOptions, "idempotent" | "clock" | "random"> | false | undefined;
   /** Whether calls that do not say so themselves may be repeated; default false. */
@@ -87,6 +92,7 @@ const KNOWN: Readonly<Record<keyof ClientOptions<unknown>, true>> = {
   subset: true,
   metric: true,
   ejection: true,
+  layers: true,
   retry: true,
   idempotent: true,
   timeoutMs: true,
@@ -102,7 +108,8 @@ export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
   const { clock, random, logger, idempotent } = options;
   // First what may be refused, then what would have to be closed.
   refuseUnknownOptions("client()", options, KNOWN);
-  const layers = options.retry === false ? [] : [retry({ ...options.retry, idempotent, clock, random })];
+  const layers = [...(options.layers ?? [])];
+  if (options.retry !== false) layers.push(retry({ ...options.retry, idempotent, clock, random }));
   if (options.inheritDeadline ?? DEFAULTS.inheritDeadline) layers.push(inheritDeadline());
   layers.push(defaultTimeout(options.timeoutMs ?? DEFAULTS.timeoutMs));
   checkDuration("drainMs", options.drainMs);

@@ -18,6 +18,14 @@ export type ErrorCode =
   | "CANCELLED"
   /** Every attempt failed; `attempts` lists them and `cause` is the last error. */
   | "CALL_FAILED"
+  /** `throttle` refused the call, because the service is failing. */
+  | "THROTTLED"
+  /** `circuitBreaker` refused the call, because nearly all of them failed. */
+  | "CIRCUIT_OPEN"
+  /** `concurrencyLimit` refused the call, because too many are in progress. */
+  | "CONCURRENCY_LIMITED"
+  /** `rateLimit` refused the call, because there were too many in a second. */
+  | "RATE_LIMITED"
   /** The thing was used after it was closed. */
   | "CLOSED"
   /** The address that a server was to listen on is in use. */

@@ -8,6 +8,7 @@ export type { Instance, Membership, NewInstance } from "./instance.js";
 export { changes, firstMatch, type Live } from "./live.js";
 export type { Logger } from "./logger.js";
 export type {
+  CircuitBreakerEvent,
   EjectionEvent,
   MassDeletionEvent,
   MembershipEvent,
@@ -50,7 +51,9 @@ export { roundRobin } from "./balancer/strategies/round-robin.js";
 export { weightedRoundRobin } from "./balancer/strategies/weighted-round-robin.js";
 export { type RetryBudget, type RetryBudgetOptions, retryBudget } from "./call/budget.js";
 export type { Call, CallContext, CallOptions, Layer } from "./call/call.js";
+export { type CircuitBreakerOptions, type CircuitState, circuitBreaker } from "./call/circuit-breaker.js";
 export { compose } from "./call/compose.js";
+export { type ConcurrencyLimitOptions, concurrencyLimit } from "./call/concurrency-limit.js";
 export {
   detached,
   type IncomingCall,
@@ -59,9 +62,12 @@ export {
   inheritDeadline,
   whileAnswering,
 } from "./call/deadline.js";
+export { follow, isServersFault } from "./call/follow.js";
 export type { HedgeOptions } from "./call/hedge.js";
 export { DEADLINE_HEADER, deadlineHeaders, whileAnsweringHttp } from "./call/http-deadline.js";
+export { type RateLimitOptions, rateLimit } from "./call/rate-limit.js";
 export { type RetryOptions, retry } from "./call/retry.js";
+export { type ThrottleOptions, throttle } from "./call/throttle.js";
 export { defaultTimeout, timeout } from "./call/timeout.js";
 export type { Connect, Connection, Endpoint, Endpointer } from "./endpoints/endpoint.js";
 export { type EndpointerOptions, endpoints } from "./endpoints/endpointer.js";
@@ -84,7 +90,7 @@ export type {
   Strategy,
   StrategyEnvironment,
 } from "./balancer/strategy.js";
-export type { AttemptTicket, RunningAttempt } from "./call/call.js";
+export type { AttemptTicket, CallFollower, RunningAttempt } from "./call/call.js";
 export { type Clock, sleep, systemClock, type Timer } from "./clock.js";
 export type { Availability, ConnectionStatus, EndpointState } from "./endpoints/endpoint.js";
 export { byId, sameInstance } from "./instance.js";

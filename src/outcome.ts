@@ -16,6 +16,8 @@ export interface Outcome {
   readonly pushbackMs?: number;
 }
 
+export const ok: Outcome = { kind: "ok", reached: "maybe-seen" };
+
 /** Given up by the caller, or because another attempt was faster: nobody's fault, and no measure of anything. */
 export const cancelled: Outcome = { kind: "cancelled", reached: "maybe-seen" };
 

@@ -8,12 +8,11 @@ import type { AttemptTicket, CallContext, CallOptions, RunningAttempt } from "..
 import { type Deadline, deadlineAfter } from "../deadline-queue.js";
 import { RollcallError, reportStray, toError } from "../errors.js";
 import type { Instance } from "../instance.js";
-import { cancelled, type Outcome, timedOut } from "../outcome.js";
+import { cancelled, type Outcome, ok, timedOut } from "../outcome.js";
 import type { Pick } from "./balancer.js";
 import { outcomeOfError } from "./outcome-of-error.js";
 import type { PickDesk } from "./pick-desk.js";
 
-const OK: Outcome = { kind: "ok", reached: "maybe-seen" };
 const NOT_PLACED: Outcome = { kind: "failed", reached: "never-sent" };
 
 export class Attempt<C, R> implements CallContext, RunningAttempt, Deadline {
@@ -50,6 +49,7 @@ export class Attempt<C, R> implements CallContext, RunningAttempt, Deadline {
     this.#reject = reject;
     this.startedMs = desk.clock.nowMs();
     if (this.#ticket !== undefined) this.#ticket.running = this;
+    if (options.follower !== undefined) options.follower.following = true;
   }
 
   get instance(): Instance {
@@ -186,7 +186,7 @@ export class Attempt<C, R> implements CallContext, RunningAttempt, Deadline {
   }
 
   #success(): Outcome {
-    if (!this.#desk.measures) return OK;
+    if (!this.#desk.measures) return ok;
     return { kind: "ok", reached: "maybe-seen", firstResponseMs: this.#desk.clock.nowMs() - this.startedMs };
   }
 
@@ -221,6 +221,7 @@ export class Attempt<C, R> implements CallContext, RunningAttempt, Deadline {
     this.#stopWaiting?.();
     this.#onCancel = undefined;
     this.#pick?.done(outcome);
+    this.#options.follower?.ended(outcome);
   }
 }
 

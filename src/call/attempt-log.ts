@@ -53,3 +53,7 @@ export class AttemptLog {
     return new CallError(ours?.code ?? "CALL_FAILED", message, this.#attempts, { cause });
   }
 }
+
+export function outOfTime(elapsedMs: number, cause: unknown): RollcallError {
+  return new RollcallError("DEADLINE_EXCEEDED", `no answer within ${Math.round(elapsedMs)} ms`, { cause });
+}

@@ -31,6 +31,8 @@ export interface CallOptions {
   readonly method?: string | undefined;
   /** For layers: the attempt of a larger call that this call is. A layer that does not know it passes it on. */
   readonly attempt?: AttemptTicket | undefined;
+  /** For layers: who is told how the call ended. A layer that does not know it passes it on. */
+  readonly follower?: CallFollower | undefined;
 }
 
 /** What one attempt of a call knows of itself. */
@@ -49,6 +51,14 @@ export interface CallContext {
   onCancel(listener: (reason: Error) => void): void;
   /** For an operation that goes on after its promise resolved, as a stream does: the pick ends with this. No retry after it. */
   holdUntil(end: Promise<Outcome>): void;
+}
+
+/** How a layer follows a call to its end, which for a stream comes after its promise; see `follow`. */
+export interface CallFollower {
+  /** Set by whoever runs the call, before it settles: that `ended` will be called. */
+  following: boolean;
+  /** How the call ended; only the first time counts. */
+  ended(outcome: Outcome): void;
 }
 
 /** How a layer that makes several attempts of one call follows each: it gives the ticket, the balancer fills it in. */

@@ -15,16 +15,16 @@
 import type { Clock, Timer } from "../clock.js";
 import { type Deadline, type DeadlineQueue, deadlineAfter } from "../deadline-queue.js";
 import { RollcallError, toError } from "../errors.js";
-import { cancelled, type Outcome, timedOut } from "../outcome.js";
+import { cancelled, type Outcome, ok, timedOut } from "../outcome.js";
 import type { Random } from "../random.js";
-import { AttemptLog } from "./attempt-log.js";
+import { AttemptLog, outOfTime } from "./attempt-log.js";
 import { paceOf, shareEnd } from "./attempt-share.js";
 import type { RetryBudget } from "./budget.js";
 import type { AttemptTicket, Call, CallContext, CallOptions, RunningAttempt } from "./call.js";
 import { Flight } from "./flight.js";
 import type { Hedging } from "./hedge.js";
 import { RetryPlan } from "./retry-plan.js";
-import type { RetryPolicy } from "./retry-policy.js";
+import { type RetryPolicy, UNKNOWN } from "./retry-policy.js";
 
 export interface RetryEnvironment<C> extends RetryPolicy {
   readonly next: Call<C>;
@@ -43,8 +43,6 @@ export interface RequestedCall<C, R> {
   readonly reject: (error: unknown) => void;
 }
 
-/** Of a call that told nobody how it ended. */
-const UNKNOWN: Outcome = { kind: "failed", reached: "maybe-seen", fault: "server" };
 /** A transport keeps the same deadline with a timer of its own, which may run a moment before ours. */
 const TIMER_SLACK_MS = 5;
 
@@ -58,6 +56,9 @@ export class RetriedCall<C, R> implements Deadline {
   readonly #deadlineMs: number;
   readonly #flight = new Flight();
   #settled = false;
+  /** The attempt that decides how the call ends. */
+  #decisive: RunningAttempt | undefined;
+  #end: Outcome | undefined;
   #launched = 0;
   #attemptsLeft: number;
   /** Made with the first failure. */
@@ -83,7 +84,8 @@ export class RetriedCall<C, R> implements Deadline {
   }
 
   start(): void {
-    const { signal } = this.#call.options;
+    const { signal, follower } = this.#call.options;
+    if (follower) follower.following = true;
     if (signal?.aborted) {
       this.handleEvent();
       return;
@@ -176,33 +178,33 @@ export class RetriedCall<C, R> implements Deadline {
     if (this.#settled) return;
     const { hedging, clock } = this.#environment;
     if (hedging !== undefined) this.#flight.measure(hedging, this.#call.options.method, clock.nowMs());
+    this.#decisive = ticket.running;
+    if (ticket.running === undefined) this.#end = ok;
     this.#flight.leave(ticket);
     this.#pause?.cancel();
     if (!this.#flight.empty) {
       this.#flight.cancel(new RollcallError("CANCELLED", "another attempt of the call answered first"), cancelled);
     }
     const held = ticket.running?.held;
-    if (held === undefined) this.#release();
-    else this.#watchOver(ticket, held);
+    if (held === undefined) {
+      this.#release();
+    } else {
+      this.#flight.join(ticket); // it goes on, as a stream does: deadline and signal still hold for it
+      this.#wakeAt(this.#deadlineMs);
+      held.finally(() => this.#release()).catch(() => {});
+    }
     this.#settled = true;
     this.#call.resolve(value);
-  }
-
-  /** The operation goes on, as a stream does: deadline and signal still hold for it. */
-  #watchOver(ticket: AttemptTicket, held: Promise<unknown>): void {
-    this.#flight.join(ticket);
-    this.#wakeAt(this.#deadlineMs);
-    const release = () => this.#release();
-    held.then(release, release);
   }
 
   #failed(ticket: AttemptTicket, error: unknown): void {
     if (this.#settled) return;
     const nowMs = this.#environment.clock.nowMs();
     const attempt = ticket.running;
+    this.#decisive = attempt;
     this.#flight.leave(ticket);
-    if (attempt !== undefined && attempt.address === undefined) {
-      this.#settleUnlessInFlight(error); // there was nothing to pick, and another attempt would find the same
+    if (attempt === undefined ? error instanceof RollcallError : attempt.address === undefined) {
+      this.#settleUnlessInFlight(error); // nothing to pick, or a layer refused it: another attempt would find the same
       return;
     }
     const outcome = attempt?.outcome ?? UNKNOWN;
@@ -252,6 +254,7 @@ export class RetriedCall<C, R> implements Deadline {
   /** The deadline has passed or the caller has had enough. */
   #stop(reason: RollcallError, outcome: Outcome): void {
     const nowMs = this.#environment.clock.nowMs();
+    this.#end = outcome;
     if (outcome === timedOut) this.#flight.measure(this.#environment.hedging, this.#call.options.method, nowMs);
     const stopped = this.#flight.running;
     this.#flight.cancel(reason, outcome);
@@ -267,8 +270,8 @@ export class RetriedCall<C, R> implements Deadline {
   }
 
   #record(attempt: RunningAttempt | undefined, error: Error, nowMs: number): void {
-    const startedMs = attempt?.startedMs ?? this.#startedMs;
-    this.#openLog().failed(attempt?.address ?? "unknown", error, nowMs - startedMs);
+    const elapsedMs = nowMs - (attempt?.startedMs ?? this.#startedMs);
+    this.#openLog().failed(attempt?.address ?? "unknown", error, elapsedMs);
   }
 
   #openLog(): AttemptLog {
@@ -290,11 +293,9 @@ export class RetriedCall<C, R> implements Deadline {
 
   #release(): void {
     this.#pause?.cancel();
+    const end = this.#end ?? this.#decisive?.outcome;
+    if (end !== undefined) this.#call.options.follower?.ended(end);
     this.#environment.deadlines.remove(this);
     this.#call.options.signal?.removeEventListener("abort", this);
   }
-}
-
-function outOfTime(elapsedMs: number, cause: unknown): RollcallError {
-  return new RollcallError("DEADLINE_EXCEEDED", `no answer within ${Math.round(elapsedMs)} ms`, { cause });
 }

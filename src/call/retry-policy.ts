@@ -13,6 +13,9 @@ export interface RetryPolicy {
   readonly retryable: (outcome: Outcome) => boolean;
 }
 
+/** Of a call that told nobody how it ended. */
+export const UNKNOWN: Outcome = { kind: "failed", reached: "maybe-seen", fault: "server" };
+
 /**
  * - `free`: no server has seen it, so another attempt costs no attempt and no budget.
  * - `counted`: another attempt may be made, within the number of attempts and the budget.

@@ -53,9 +53,18 @@ export interface PanicEvent {
   readonly total: number;
 }
 
+/** A circuit breaker changed its state. */
+export interface CircuitBreakerEvent {
+  readonly name: string;
+  readonly state: "closed" | "open" | "half-open";
+  /** Why it opened. */
+  readonly reason?: string;
+}
+
 const registrationChannel = channel("rollcall:registration");
 const membershipChannel = channel("rollcall:membership");
 const massDeletionChannel = channel("rollcall:mass-deletion");
+const circuitBreakerChannel = channel("rollcall:circuit-breaker");
 const ejectionChannel = channel("rollcall:ejection");
 const panicChannel = channel("rollcall:panic");
 
@@ -77,4 +86,8 @@ export function publishEjection(event: EjectionEvent): void {
 
 export function publishPanic(event: PanicEvent): void {
   if (panicChannel.hasSubscribers) panicChannel.publish(event);
+}
+
+export function publishCircuitBreaker(event: CircuitBreakerEvent): void {
+  if (circuitBreakerChannel.hasSubscribers) circuitBreakerChannel.publish(event);
 }

@@ -1,5 +1,6 @@
 /** For the tests of those who use or extend rollcall: time and views under control, and the contracts to fulfil. */
 export { type HashingStrategyUnderTest, hashingContract } from "./hashing-contract.js";
+export { type LayerUnderTest, layerContract } from "./layer-contract.js";
 export { type ManualCandidate, manualCandidates } from "./manual-candidates.js";
 export {
   type ManualConnection,

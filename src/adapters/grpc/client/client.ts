@@ -28,6 +28,7 @@ const KNOWN: Readonly<Record<keyof GrpcClientOptions, true>> = {
   idempotent: true,
   timeoutMs: true,
   inheritDeadline: true,
+  layers: true,
   retry: true,
   strategy: true,
   subset: true,

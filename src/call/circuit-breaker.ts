@@ -1,0 +1,162 @@
+/**
+ * Stops calling a service that fails for everybody, and tries again with one call (go-kit's and Sony's `gobreaker`; Hystrix).
+ *
+ * Why a share of the calls and no count of failures in a row, gobreaker's default: it stands before several instances, and
+ * one of them that fails makes five in a row soon enough. Leaving out that one is the work of ejection; this is for when all of
+ * them are down, so that callers are told at once and do not wait for it.
+ *
+ * The drawing holds every transition, and a test compares it with the function.
+ *
+ *   closed     ─ failing ───▶ open        too large a share of the calls failed
+ *   open       ─ rested ────▶ half-open   let one call through
+ *   half-open  ─ recovered ─▶ closed
+ *   half-open  ─ failing ───▶ open
+ */
+import { type Clock, systemClock } from "../clock.js";
+import { checkDuration } from "../deadline-queue.js";
+import { RollcallError } from "../errors.js";
+import { type Logger, resolveLogger } from "../logger.js";
+import { publishCircuitBreaker } from "../observe/events.js";
+import type { Outcome } from "../outcome.js";
+import type { Layer } from "./call.js";
+import { CallWindow } from "./call-window.js";
+import { follow, isServersFault } from "./follow.js";
+
+export type CircuitState = "closed" | "open" | "half-open";
+export type CircuitChange = "failing" | "rested" | "recovered";
+
+export interface CircuitBreakerOptions {
+  /** For errors, events and log lines; default `calls`. (gobreaker: `Name`.) */
+  readonly name?: string | undefined;
+  /** The share of failed calls that opens it; default 0.5. (Hystrix: `errorThresholdPercentage`; gobreaker: `ReadyToTrip`.) */
+  readonly failureRatio?: number | undefined;
+  /** The fewest calls that say anything; default 20. (Hystrix: `requestVolumeThreshold`.) */
+  readonly minCalls?: number | undefined;
+  /** How far back calls count; default 10,000 ms. (gobreaker: `Interval`.) */
+  readonly windowMs?: number | undefined;
+  /** How long it stays open; default 5,000 ms. (Hystrix: `sleepWindow`; gobreaker: `Timeout`, 60 s.) */
+  readonly openMs?: number | undefined;
+  readonly clock?: Clock | undefined;
+  readonly logger?: Logger | false | undefined;
+}
+
+const DEFAULTS = { name: "calls", failureRatio: 0.5, minCalls: 20, windowMs: 10_000, openMs: 5_000 };
+
+/** The next state; the same one where the change means nothing. */
+export function transition(state: CircuitState, change: CircuitChange): CircuitState {
+  switch (change) {
+    case "failing":
+      return "open";
+    case "rested":
+      return state === "open" ? "half-open" : state;
+    case "recovered":
+      return state === "half-open" ? "closed" : state;
+  }
+}
+
+/**
+ * Refuses with `CIRCUIT_OPEN` while it is open. Failures are those that are the service's fault. Each call that the layer
+ * wraps has a breaker of its own.
+ */
+export function circuitBreaker(options: CircuitBreakerOptions = {}): Layer {
+  const { failureRatio = DEFAULTS.failureRatio, minCalls = DEFAULTS.minCalls } = options;
+  if (!(failureRatio > 0 && failureRatio <= 1)) {
+    throw new RollcallError("INVALID_ARGUMENT", `failureRatio must be above 0 and at most 1, not ${failureRatio}`);
+  }
+  if (!(minCalls >= 1)) {
+    throw new RollcallError("INVALID_ARGUMENT", `minCalls must be a number from 1 on, not ${minCalls}`);
+  }
+  checkDuration("windowMs", options.windowMs);
+  checkDuration("openMs", options.openMs);
+  return (next) => {
+    const breaker = new CircuitBreaker(options);
+    return (operation, callOptions) => {
+      const refusal = breaker.refusal();
+      if (refusal !== undefined) return Promise.reject(refusal);
+      return follow(next, operation, callOptions, breaker.begin());
+    };
+  };
+}
+
+class CircuitBreaker {
+  readonly #options: CircuitBreakerOptions & typeof DEFAULTS;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #state: CircuitState = "closed";
+  #window: CallWindow;
+  #openedMs = 0;
+  #probing = false;
+
+  constructor(options: CircuitBreakerOptions) {
+    const { name, failureRatio, minCalls, windowMs, openMs } = options;
+    this.#options = {
+      name: name ?? DEFAULTS.name,
+      failureRatio: failureRatio ?? DEFAULTS.failureRatio,
+      minCalls: minCalls ?? DEFAULTS.minCalls,
+      windowMs: windowMs ?? DEFAULTS.windowMs,
+      openMs: openMs ?? DEFAULTS.openMs,
+    };
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = resolveLogger(options.logger);
+    this.#window = new CallWindow(this.#options.windowMs);
+  }
+
+  /** Why a call may not be sent now. */
+  refusal(): RollcallError | undefined {
+    const { name, openMs } = this.#options;
+    if (this.#state === "open" && this.#clock.nowMs() - this.#openedMs >= openMs) this.#change("rested");
+    if (this.#state === "closed" || (this.#state === "half-open" && !this.#probing)) return undefined;
+    const until = this.#state === "open" ? "it is tried again soon" : "one call is trying it out";
+    return new RollcallError(
+      "CIRCUIT_OPEN",
+      `the call was not sent, because the circuit of "${name}" is open; ${until}`,
+    );
+  }
+
+  /** Counts a call that is sent; what it returns, its end. */
+  begin(): (outcome: Outcome) => void {
+    if (this.#state === "half-open") {
+      this.#probing = true;
+      return (outcome) => this.#probed(outcome);
+    }
+    const window = this.#window;
+    const cohort = window.current(this.#clock.nowMs());
+    return (outcome) => {
+      if (isServersFault(outcome)) cohort.failed += 1;
+      else if (says(outcome)) cohort.accepted += 1;
+      if (window === this.#window && this.#state === "closed") this.#judge();
+    };
+  }
+
+  #probed(outcome: Outcome): void {
+    this.#probing = false;
+    if (isServersFault(outcome))
+      this.#change("failing", `a call that tried it out failed with ${outcome.code ?? "an error"}`);
+    else if (says(outcome)) this.#change("recovered");
+  }
+
+  #judge(): void {
+    const { failureRatio, minCalls, windowMs } = this.#options;
+    const nowMs = this.#clock.nowMs();
+    const failed = this.#window.sum("failed", nowMs);
+    const ended = failed + this.#window.sum("accepted", nowMs);
+    if (ended < minCalls || failed < ended * failureRatio) return;
+    this.#change("failing", `${failed} of ${ended} calls failed within ${windowMs / 1_000} s`);
+  }
+
+  #change(change: CircuitChange, reason?: string): void {
+    const { name } = this.#options;
+    const before = this.#state;
+    this.#state = transition(before, change);
+    this.#window = new CallWindow(this.#options.windowMs);
+    if (this.#state === "open") this.#openedMs = this.#clock.nowMs();
+    if (before === "closed") this.#logger.warn(`the circuit of "${name}" is open: ${reason}`);
+    if (this.#state === "closed") this.#logger.warn(`the circuit of "${name}" is closed again`);
+    publishCircuitBreaker({ name, state: this.#state, ...(reason !== undefined && { reason }) });
+  }
+}
+
+/** Whether it says anything of the service: not if it was given up, or never sent. */
+function says({ kind, fault }: Outcome): boolean {
+  return kind === "ok" || fault === "caller";
+}

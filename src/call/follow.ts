@@ -1,0 +1,49 @@
+/** How a layer learns how its calls end, and what the servers may have seen of them. */
+import { outcomeOfError } from "../balancer/outcome-of-error.js";
+import { RollcallError } from "../errors.js";
+import { cancelled, type Outcome, ok, timedOut } from "../outcome.js";
+import type { Call, CallContext, CallFollower, CallOptions } from "./call.js";
+
+/**
+ * Runs a call and tells `onEnd` once how it ended: of a stream, at its end. Whoever runs the call knows best; where nobody
+ * tells, what the promise does has to do.
+ */
+export function follow<C, R>(
+  next: Call<C>,
+  operation: (client: C, context: CallContext) => Promise<R>,
+  options: CallOptions | undefined,
+  onEnd: (outcome: Outcome) => void,
+): Promise<R> {
+  const outer = options?.follower;
+  let told = false;
+  const follower: CallFollower = {
+    following: false,
+    ended(outcome) {
+      if (told) return;
+      told = true;
+      onEnd(outcome);
+      outer?.ended(outcome);
+    },
+  };
+  if (outer !== undefined) outer.following = true;
+  const result = next(operation, { ...options, follower });
+  result.then(
+    () => follower.following || follower.ended(ok),
+    (error) => follower.ended(outcomeOfRejection(error)),
+  );
+  return result;
+}
+
+/** Whether the failure is one of the service's and not of its callers: what breakers, throttles and limits look at. */
+export function isServersFault({ kind, fault }: Outcome): boolean {
+  return kind === "failed" && (fault === "server" || fault === "overload");
+}
+
+/** A call that rollcall refused itself has reached nobody and is nobody's fault. */
+function outcomeOfRejection(error: unknown): Outcome {
+  if (!(error instanceof RollcallError)) return outcomeOfError(error);
+  if (error.code === "CALL_FAILED") return outcomeOfError(error.cause);
+  if (error.code === "CANCELLED") return cancelled;
+  if (error.code === "DEADLINE_EXCEEDED") return timedOut;
+  return { kind: "failed", reached: "never-sent", code: error.code };
+}
