@@ -12,28 +12,16 @@
  * In the queue of deadlines it has one place, for what comes first: the deadline, the end of the newest attempt's share or,
  * where calls are hedged, the time that most calls take.
  */
-import type { Clock, Timer } from "../clock.js";
-import { type Deadline, type DeadlineQueue, deadlineAfter } from "../deadline-queue.js";
+import type { Timer } from "../clock.js";
+import { type Deadline, deadlineAfter } from "../deadline-queue.js";
 import { RollcallError, toError } from "../errors.js";
 import { cancelled, type Outcome, ok, timedOut } from "../outcome.js";
-import type { Random } from "../random.js";
 import { AttemptLog, outOfTime } from "./attempt-log.js";
 import { paceOf, shareEnd } from "./attempt-share.js";
-import type { RetryBudget } from "./budget.js";
-import type { AttemptTicket, Call, CallContext, CallOptions, RunningAttempt } from "./call.js";
+import type { AttemptTicket, CallContext, CallOptions, RunningAttempt } from "./call.js";
 import { Flight } from "./flight.js";
-import type { Hedging } from "./hedge.js";
 import { RetryPlan } from "./retry-plan.js";
-import { type RetryPolicy, UNKNOWN } from "./retry-policy.js";
-
-export interface RetryEnvironment<C> extends RetryPolicy {
-  readonly next: Call<C>;
-  readonly budget: RetryBudget;
-  readonly hedging: Hedging | undefined;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly deadlines: DeadlineQueue;
-}
+import { type RetryEnvironment, UNKNOWN } from "./retry-policy.js";
 
 /** What was asked for, and whom to tell. */
 export interface RequestedCall<C, R> {

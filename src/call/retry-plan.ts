@@ -1,16 +1,9 @@
 /** What follows a failure: of one call, which counts them, under the policy of its layer. */
 import { type Outcome, timedOut } from "../outcome.js";
-import type { Random } from "../random.js";
-import type { RetryBudget } from "./budget.js";
-import type { Hedging } from "./hedge.js";
-import { judge, pauseAfter, type RetryPolicy, type Verdict } from "./retry-policy.js";
+import { judge, pauseAfter, type RetryEnvironment, type Verdict } from "./retry-policy.js";
 
 export interface PlannedCall {
-  readonly policy: RetryPolicy & {
-    readonly budget: RetryBudget;
-    readonly hedging: Hedging | undefined;
-    readonly random: Random;
-  };
+  readonly policy: Omit<RetryEnvironment<unknown>, "next">;
   readonly idempotent: boolean;
   readonly deadlineMs: number;
   readonly method: string | undefined;

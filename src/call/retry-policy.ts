@@ -1,7 +1,12 @@
 /** Which failures are worth another attempt. The four places of gRFC A6, decided by what the server may have seen. */
 import { type BackoffRange, fullJitter } from "../backoff.js";
+import type { Clock } from "../clock.js";
+import type { DeadlineQueue } from "../deadline-queue.js";
 import type { Outcome } from "../outcome.js";
 import type { Random } from "../random.js";
+import type { RetryBudget } from "./budget.js";
+import type { Call } from "./call.js";
+import type { Hedging } from "./hedge.js";
 
 /** The options of `retry`, defaults filled in. */
 export interface RetryPolicy {
@@ -11,6 +16,16 @@ export interface RetryPolicy {
   readonly backoff: BackoffRange;
   readonly idempotent: boolean;
   readonly retryable: (outcome: Outcome) => boolean;
+}
+
+/** What the calls under one `retry` have in common. */
+export interface RetryEnvironment<C> extends RetryPolicy {
+  readonly next: Call<C>;
+  readonly budget: RetryBudget;
+  readonly hedging: Hedging | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly deadlines: DeadlineQueue;
 }
 
 /** Of a call that told nobody how it ended. */

@@ -14,8 +14,8 @@ import { type Random, systemRandom } from "../random.js";
 import { type RetryBudget, retryBudget } from "./budget.js";
 import type { Call, CallContext, CallOptions, Layer } from "./call.js";
 import { checkHedge, type HedgeOptions, Hedging } from "./hedge.js";
-import { RetriedCall, type RetryEnvironment } from "./retried-call.js";
-import { retryableByDefault } from "./retry-policy.js";
+import { RetriedCall } from "./retried-call.js";
+import { type RetryEnvironment, retryableByDefault } from "./retry-policy.js";
 
 export interface RetryOptions {
   /**
