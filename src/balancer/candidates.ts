@@ -36,7 +36,7 @@ export class Candidates<C> {
   ) {
     this.#availability = availability;
     this.#ejection = ejection;
-    this.#peers = new PeerCosts(clock);
+    this.#peers = new PeerCosts();
     this.#standings = new Standings(
       (address) => ({ meter: metric?.(this.#peers, { clock }), health: ejection?.healthOf(address) }),
       clock,

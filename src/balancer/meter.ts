@@ -29,13 +29,14 @@ export interface Meter {
 
 /**
  * The endpoints of the set, the asking one among them, for a metric that judges relative to them. As they were a moment
- * ago: whoever asks at every pick is not made to look at everybody.
+ * ago: whoever asks at every pick is not made to look at everybody. `nowMs` is the time on the balancer's clock, which whoever
+ * asks has read already.
  */
 export interface Peers {
   /** The (lower) median of the idle costs that are known; 0 while none is. */
-  medianIdleCost(): number;
+  medianIdleCost(nowMs: number): number;
   /** The highest cost, failures left out. */
-  maxCost(): number;
+  maxCost(nowMs: number): number;
 }
 
 export type Metric = (peers: Peers, environment: { readonly clock: Clock }) => Meter;

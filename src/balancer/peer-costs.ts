@@ -4,7 +4,6 @@
  * Why not look whenever one asks: a metric may ask at every pick, and a pick must not cost more in a larger set. So there is
  * one look for all of them, over a sample if the set is large, and the next not before some time has passed.
  */
-import type { Clock } from "../clock.js";
 import type { Meter, Peers } from "./meter.js";
 
 /** Ten looks of some microseconds in a tenth of a second are not felt; latencies do not change faster than that. */
@@ -17,7 +16,6 @@ interface Measured {
 }
 
 export class PeerCosts implements Peers {
-  readonly #clock: Clock;
   #set: readonly Measured[] = [];
   #nextLookMs = Number.NEGATIVE_INFINITY;
   /** Where the next sample begins, so that in time everybody was in one. */
@@ -25,28 +23,22 @@ export class PeerCosts implements Peers {
   #medianIdleCost = 0;
   #maxCost = 0;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
   replace(set: readonly Measured[]): void {
     this.#set = set;
     this.#nextLookMs = Number.NEGATIVE_INFINITY;
   }
 
-  medianIdleCost(): number {
-    this.#look();
+  medianIdleCost(nowMs: number): number {
+    if (nowMs >= this.#nextLookMs) this.#look(nowMs);
     return this.#medianIdleCost;
   }
 
-  maxCost(): number {
-    this.#look();
+  maxCost(nowMs: number): number {
+    if (nowMs >= this.#nextLookMs) this.#look(nowMs);
     return this.#maxCost;
   }
 
-  #look(): void {
-    const nowMs = this.#clock.nowMs();
-    if (nowMs < this.#nextLookMs) return;
+  #look(nowMs: number): void {
     this.#nextLookMs = nowMs + LOOK_AGAIN_MS; // first: meters that are asked ask in turn, and hear the last answer
     const size = Math.min(this.#set.length, SAMPLE);
     const idleCosts: number[] = [];

@@ -65,8 +65,8 @@ class GuardedPeakEwma implements Meter {
   readonly #decayMs: number;
   readonly #unanswered = new Unanswered();
   #pending = 0;
-  /** As of the last sample; undefined before the first. */
-  #latencyMs: number | undefined;
+  /** As of the last sample; NaN before the first, since a field that is not always a number costs an object at each write. */
+  #latencyMs = Number.NaN;
   #sampledMs = 0;
   /** From 0 to 1, as of the last change. */
   #failing = 0;
@@ -86,11 +86,11 @@ class GuardedPeakEwma implements Meter {
     const pending = this.#latencyMs === undefined ? this.#pending * UNPROVEN : this.#pending;
     const load = Math.max(this.#latencyAt(nowMs), ageMs) * (pending + 1);
     const failing = nowMs < this.#leaveAloneUntilMs ? 1 : this.#failingAt(nowMs);
-    return failing === 0 ? load : load + failing * PENALTY * this.#peers.maxCost();
+    return failing === 0 ? load : load + failing * PENALTY * this.#peers.maxCost(nowMs);
   }
 
   idleCost(): number | undefined {
-    return this.#latencyMs === undefined ? undefined : this.#latencyAt(this.#clock.nowMs());
+    return Number.isNaN(this.#latencyMs) ? undefined : this.#latencyAt(this.#clock.nowMs());
   }
 
   /** Without the age as well: a peer that hangs is no measure for one that fails. */
@@ -123,14 +123,15 @@ class GuardedPeakEwma implements Meter {
   }
 
   #latencyAt(nowMs: number): number {
-    const median = this.#peers.medianIdleCost();
-    if (this.#latencyMs === undefined) return Math.max(FINEST_MS, median);
+    const median = this.#peers.medianIdleCost(nowMs);
+    if (Number.isNaN(this.#latencyMs)) return Math.max(FINEST_MS, median);
+    if (median === 0) return Math.max(FINEST_MS, this.#latencyMs); // the first to know anything
     return Math.max(FINEST_MS, median + (this.#latencyMs - median) * this.#kept(nowMs - this.#sampledMs));
   }
 
   #sample(elapsedMs: number, nowMs: number): void {
     const before = this.#latencyMs;
-    if (before === undefined || elapsedMs >= this.#latencyAt(nowMs)) this.#latencyMs = elapsedMs;
+    if (Number.isNaN(before) || elapsedMs >= this.#latencyAt(nowMs)) this.#latencyMs = elapsedMs;
     else this.#latencyMs = elapsedMs + (before - elapsedMs) * this.#kept(nowMs - this.#sampledMs);
     this.#sampledMs = nowMs;
   }

@@ -1,0 +1,161 @@
+/**
+ * What a pick costs, with the end of its call, for each strategy and size of the set, beside the pickers of grpc-js. 64 calls
+ * are in progress all the time. Every contender takes a block in turn, so that a busy machine disturbs all alike.
+ */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import {
+  type BalancerOptions,
+  balance,
+  balancerNamed,
+  balancerNames,
+  type Endpointer,
+  endpoints,
+  maglev,
+  type Pick,
+  rendezvous,
+  ringHash,
+  type Strategy,
+} from "rollcall";
+import { manualMembership } from "rollcall/testing";
+import { type GrpcJsPicker, grpcJsRoundRobin, grpcJsWeightedRoundRobin } from "./support/grpc-js-pickers.js";
+import { figure, report } from "./support/report.js";
+import { median } from "./support/statistics.js";
+
+const SIZES = [3, 10, 100, 1_000, 10_000];
+const IN_PROGRESS = 64;
+const BLOCKS = 9;
+const BLOCK = 20_000;
+/** Where every pick looks at everybody. */
+const BLOCK_OF_SLOW = 500;
+const KEYS = Array.from({ length: 256 }, (_, n) => ({ hashKey: `user-${n}` }));
+const OK = { kind: "ok", reached: "maybe-seen" } as const;
+
+/** Makes so many picks, and ends as many calls. */
+type Contender = (picks: number) => void;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+function ours(endpointer: Endpointer<string>, strategy: Strategy, options: BalancerOptions = {}): Contender {
+  const balancer = balance(endpointer, strategy, options);
+  const calls: (Pick<string> | undefined)[] = Array.from({ length: IN_PROGRESS });
+  let turn = 0;
+  return (picks) => {
+    for (let n = 0; n < picks; n += 1) {
+      turn = (turn + 1) % IN_PROGRESS;
+      calls[turn]?.done(OK);
+      calls[turn] = balancer.pick(KEYS[n & 255]) as Pick<string>; // somebody is always ready
+    }
+  };
+}
+
+function theirs(picker: GrpcJsPicker): Contender {
+  const args = { metadata: undefined, extraPickInfo: {} };
+  const calls: unknown[] = Array.from({ length: IN_PROGRESS });
+  let turn = 0;
+  return (picks) => {
+    for (let n = 0; n < picks; n += 1) {
+      turn = (turn + 1) % IN_PROGRESS;
+      calls[turn] = picker.pick(args);
+    }
+  };
+}
+
+function contendersFor(addresses: readonly string[]): ReadonlyMap<string, Contender> {
+  const membership = manualMembership();
+  membership.live(...addresses);
+  const endpointer = endpoints(membership, (instance) => ({ client: instance.address }));
+  const named = balancerNames.map((name): [string, Contender] => {
+    const { strategy, metric } = balancerNamed(name);
+    return [name, ours(endpointer, strategy, { metric })];
+  });
+  const { strategy, metric } = balancerNamed("p2c");
+  return new Map([
+    ...named,
+    ["p2c, ejection on", ours(endpointer, strategy, { metric, ejection: {} })],
+    ["ring-hash", ours(endpointer, ringHash())],
+    ["maglev", ours(endpointer, maglev())],
+    ["rendezvous", ours(endpointer, rendezvous())],
+    ["grpc-js round_robin", theirs(grpcJsRoundRobin(addresses))],
+    ["grpc-js weighted_round_robin", theirs(grpcJsWeightedRoundRobin(addresses))],
+  ]);
+}
+
+const looksAtAll = new Set(["least-request", "rendezvous"]);
+
+interface Cost {
+  readonly ns: number;
+  readonly bytes: number;
+}
+
+function measure(contenders: ReadonlyMap<string, Contender>): ReadonlyMap<string, Cost> {
+  const blockOf = (name: string) => (looksAtAll.has(name) ? BLOCK_OF_SLOW : BLOCK);
+  const times = new Map<string, number[]>();
+  for (const [name, pick] of contenders) {
+    pick(2 * blockOf(name));
+    times.set(name, []);
+  }
+  for (let block = 0; block < BLOCKS; block += 1) {
+    for (const [name, pick] of contenders) {
+      const before = process.cpuUsage();
+      pick(blockOf(name));
+      const { user, system } = process.cpuUsage(before);
+      times.get(name)?.push(((user + system) * 1_000) / blockOf(name));
+    }
+  }
+  return new Map(
+    [...contenders].map(([name, pick]) => [
+      name,
+      { ns: median(times.get(name) ?? []), bytes: allocated(pick, blockOf(name)) },
+    ]),
+  );
+}
+
+/** Bytes of a pick: so few picks that nothing is collected meanwhile. */
+function allocated(pick: Contender, picks: number): number {
+  const bytes = Array.from({ length: 5 }, () => {
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    pick(picks);
+    return (process.memoryUsage().heapUsed - before) / picks;
+  });
+  return median(bytes);
+}
+
+const costs = new Map<number, ReadonlyMap<string, Cost>>();
+for (const size of SIZES) {
+  const addresses = Array.from({ length: size }, (_, n) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}:50051`);
+  costs.set(size, measure(contendersFor(addresses)));
+}
+
+const costOf = (size: number, name: string): Cost =>
+  costs.get(size)?.get(name) ?? { ns: Number.NaN, bytes: Number.NaN };
+const growth = (name: string, size: number) => costOf(size, name).ns / costOf(10, name).ns;
+const names = [...(costs.get(10)?.keys() ?? [])];
+const beyondRandom = (name: string) => costOf(100, name).bytes - costOf(100, "random").bytes;
+
+report({
+  bench: "picks",
+  about: `Nanoseconds of CPU for a pick and the end of its call (\`balancer.pick()\`, \`pick.done()\`), median of ${BLOCKS} blocks of ${BLOCK} (of ${BLOCK_OF_SLOW} where a pick looks at everybody), ${IN_PROGRESS} calls in progress. grpc-js's part is its \`picker.pick()\` alone, which hears of no end.`,
+  targets: [
+    { what: "p2c, 1,000 endpoints beside 10", atMost: 1.5, unit: " ×", measured: growth("p2c", 1_000) },
+    { what: "p2c, 10,000 endpoints beside 10", atMost: 3, unit: " ×", measured: growth("p2c", 10_000) },
+    ...["round-robin", "p2c:pending"].map((name) => ({
+      what: `${name}, bytes of a pick beyond those of \`random\``,
+      atMost: 24, // a number that V8 keeps on the heap takes 16
+      unit: " B",
+      measured: beyondRandom(name),
+    })),
+    { what: "p2c, the same: numbers, no objects", atMost: 128, unit: " B", measured: beyondRandom("p2c") },
+  ],
+  details: [
+    `| ns | ${SIZES.map((size) => size.toLocaleString("en")).join(" | ")} | bytes a pick |`,
+    `|---|${"---:|".repeat(SIZES.length + 1)}`,
+    ...names.map(
+      (name) =>
+        `| ${name} | ${SIZES.map((size) => figure(costOf(size, name).ns)).join(" | ")} | ${figure(costOf(100, name).bytes)} |`,
+    ),
+  ],
+});
+process.exit();
