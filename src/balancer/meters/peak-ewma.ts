@@ -83,7 +83,7 @@ class GuardedPeakEwma implements Meter {
     const nowMs = this.#clock.nowMs();
     const oldest = this.#unanswered.oldest;
     const ageMs = oldest === undefined ? 0 : nowMs - oldest.startedMs;
-    const pending = this.#latencyMs === undefined ? this.#pending * UNPROVEN : this.#pending;
+    const pending = Number.isNaN(this.#latencyMs) ? this.#pending * UNPROVEN : this.#pending;
     const load = Math.max(this.#latencyAt(nowMs), ageMs) * (pending + 1);
     const failing = nowMs < this.#leaveAloneUntilMs ? 1 : this.#failingAt(nowMs);
     return failing === 0 ? load : load + failing * PENALTY * this.#peers.maxCost(nowMs);
