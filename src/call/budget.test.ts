@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { setUp, unavailable } from "../../test/support/retried-calls.js";
 import { retryBudget } from "./budget.js";
 
 /** How many retries can be had at one moment. */
@@ -10,6 +11,19 @@ function spend(budget: ReturnType<typeof retryBudget>, nowMs: number): number {
 
 it("starts with one second's reserve", () => {
   expect(spend(retryBudget(), 0)).toBe(10);
+});
+
+it("can be shared by several clients of one service", async () => {
+  const budget = retryBudget({ ratio: 0, reservePerSecond: 5 });
+  const clients = [1, 2].map(() => setUp(() => Promise.reject(unavailable()), { budget, attempts: 10 }));
+  for (const { call, clock } of clients) {
+    for (let n = 0; n < 20; n += 1) call({ idempotent: true }).catch(() => {});
+    await clock.advance(0);
+  }
+  for (const { clock } of clients) await clock.advance(900);
+  const retries = clients.flatMap(({ tried }) => tried.filter(({ attempt }) => attempt > 1)).length;
+  expect(retries).toBeGreaterThanOrEqual(5);
+  expect(retries).toBeLessThan(5 + 5); // the reserve of one second, and not of each
 });
 
 it("earns a fifth of the calls", () => {

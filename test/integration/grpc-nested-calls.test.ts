@@ -108,6 +108,23 @@ describe("the deadline of a call", () => {
   });
 });
 
+test("a server that passes no deadlines on runs its handlers for themselves", async () => {
+  const registry = memory();
+  const known: unknown[] = [];
+  const say = async ({ text }: { text: string }) => {
+    known.push(incomingCall());
+    return { text };
+  };
+  for (const passDeadlineOn of [true, false]) {
+    const server = await startTalk(registry, { passDeadlineOn }, { say });
+    const client = grpcClient(Talk, { registry, service: "talk" });
+    await client.say({ text: "hello" });
+    await client.close();
+    await server.handle.close();
+  }
+  expect(known).toEqual([expect.anything(), undefined]);
+});
+
 test("a caller who gives up cancels what its handler has called, to the end of the chain", async () => {
   const back = await talk();
   const middle = await talk({ say: async ({ text }) => back.client.say({ text }) });

@@ -10,7 +10,7 @@ import {
   status,
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
-import { CallError, type Clock, whileAnswering } from "../../../index.js";
+import { CallError, type Clock, type whileAnswering } from "../../../index.js";
 import { CallHandlerContext, type HandlerContext } from "./handler-context.js";
 
 /** A handler whose messages are just objects: the types of a service have done their work where it was written. */
@@ -19,14 +19,27 @@ export type AnyHandler = (input: never, context: HandlerContext) => object;
 type OnceCall = ServerUnaryCall<object, object> | ServerReadableStream<object, object>;
 type WritableCall = ServerWritableStream<object, object> | ServerDuplexStream<object, object>;
 
-export function grpcJsHandler(kind: DescMethod["methodKind"], handler: AnyHandler, clock: Clock): UntypedHandleCall {
+/** How handlers are run. */
+export interface Answering {
+  readonly clock: Clock;
+  readonly within: typeof whileAnswering;
+}
+
+/** Runs a handler whose own calls inherit nothing. */
+export const forItself: Answering["within"] = (_call, work) => work();
+
+export function grpcJsHandler(
+  kind: DescMethod["methodKind"],
+  handler: AnyHandler,
+  { clock, within }: Answering,
+): UntypedHandleCall {
   const once = (call: OnceCall, input: object, reply: sendUnaryData<object>) => {
     const context = new CallHandlerContext(call, clock);
-    void whileAnswering(context, () => replyOnce(context, () => handler(input as never, context), reply));
+    void within(context, () => replyOnce(context, () => handler(input as never, context), reply));
   };
   const many = (call: WritableCall, input: object) => {
     const context = new CallHandlerContext(call, clock);
-    void whileAnswering(context, () => replyMany(call, context, () => handler(input as never, context)));
+    void within(context, () => replyMany(call, context, () => handler(input as never, context)));
   };
   switch (kind) {
     case "unary":
@@ -44,7 +57,7 @@ export function grpcJsHandler(kind: DescMethod["methodKind"], handler: AnyHandle
 /** A handler of grpc-js's own kind: the calls that it makes inherit the deadline, too. */
 export type AnyGrpcJsHandler = (call: OnceCall | WritableCall, reply?: sendUnaryData<object>) => void;
 
-export function withinItsCall(handler: AnyGrpcJsHandler, clock: Clock): UntypedHandleCall {
+export function withinItsCall(handler: AnyGrpcJsHandler, { clock, within }: Answering): UntypedHandleCall {
   return (call: OnceCall | WritableCall, reply?: sendUnaryData<object>) => {
     const context = new CallHandlerContext(call, clock);
     if ("writableFinished" in call) call.once("finish", () => context.finish());
@@ -54,7 +67,7 @@ export function withinItsCall(handler: AnyGrpcJsHandler, clock: Clock): UntypedH
         context.finish();
         reply(...result);
       });
-    whileAnswering(context, () => handler(call, answer));
+    within(context, () => handler(call, answer));
   };
 }
 

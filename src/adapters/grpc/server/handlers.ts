@@ -9,11 +9,17 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
-import { type Clock, RollcallError } from "../../../index.js";
+import { RollcallError } from "../../../index.js";
 import { serviceDefinition } from "../../../method-definitions.js";
 import type { ServiceSource } from "../client-types.js";
 import { isDescService } from "../methods.js";
-import { type AnyGrpcJsHandler, type AnyHandler, grpcJsHandler, withinItsCall } from "./grpc-js-handler.js";
+import {
+  type Answering,
+  type AnyGrpcJsHandler,
+  type AnyHandler,
+  grpcJsHandler,
+  withinItsCall,
+} from "./grpc-js-handler.js";
 import type { HandlerContext } from "./handler-context.js";
 
 /**
@@ -53,7 +59,7 @@ export interface ServableService {
 export function servable<S extends ServiceSource>(
   source: S,
   implementation: ImplementationOf<S>,
-  clock: Clock,
+  answering: Answering,
 ): ServableService {
   const definition = isDescService(source) ? serviceDefinition(source) : (source as ServiceDefinition); // the other source
   const names = new Set(Object.values(definition).map(({ path }) => path.split("/")[1] ?? ""));
@@ -64,14 +70,14 @@ export function servable<S extends ServiceSource>(
     const handlers = implementation as UntypedServiceImplementation;
     for (const [name, { originalName = name }] of Object.entries(definition)) {
       const handler = (handlers[name] ?? handlers[originalName]) as AnyGrpcJsHandler; // none is missing
-      adapted[name] = withinItsCall(handler.bind(handlers), clock);
+      adapted[name] = withinItsCall(handler.bind(handlers), answering);
     }
     return { definition, implementation: adapted, names: [...names] };
   }
   const handlers = implementation as Readonly<Record<string, AnyHandler>>;
   for (const { localName, methodKind } of source.methods) {
     const handler = handlers[localName] as AnyHandler; // none is missing
-    adapted[localName] = grpcJsHandler(methodKind, handler.bind(handlers), clock);
+    adapted[localName] = grpcJsHandler(methodKind, handler.bind(handlers), answering);
   }
   return { definition, implementation: adapted, names: [...names] };
 }

@@ -1,7 +1,8 @@
 /** The standard health service (grpc.health.v1), as load balancers, Kubernetes and `grpc_health_probe` ask it. */
-import { type Clock, cell, changes } from "../../../index.js";
+import { cell, changes } from "../../../index.js";
 import { GrpcError } from "../grpc-error.js";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../proto/health_pb.js";
+import type { Answering } from "./grpc-js-handler.js";
 import { type ServableService, type ServiceImplementation, servable } from "./handlers.js";
 
 export interface HealthService extends ServableService {
@@ -12,7 +13,7 @@ export interface HealthService extends ServableService {
 }
 
 /** Health of the whole server (the empty name) and of each of `services`, all the same. */
-export function healthService(services: readonly string[], clock: Clock): HealthService {
+export function healthService(services: readonly string[], answering: Answering): HealthService {
   const known = new Set(["", ...services]);
   const serving = cell<ServingStatus>(ServingStatus.NOT_SERVING);
   const closing = new AbortController();
@@ -35,7 +36,7 @@ export function healthService(services: readonly string[], clock: Clock): Health
       }
     },
   };
-  const { definition, implementation, names } = servable(Health, checks, clock);
+  const { definition, implementation, names } = servable(Health, checks, answering);
   return {
     definition,
     implementation,
