@@ -17,7 +17,8 @@
  *   value, so that nobody overtakes another by waiting.
  * - **Cancelled calls.** They are no samples, but one that ran for longer than the estimate proves it too low.
  *
- * Not guarded against: a client that stands still itself sees all its calls in progress as slow. It is in all of them alike.
+ * Not guarded against: a client that stands still itself sees all its calls in progress as slow, on all endpoints alike. (What was
+ * measured: docs/decisions/0021-what-an-endpoint-costs.md.)
  */
 import type { Clock } from "../../clock.js";
 import { RollcallError } from "../../errors.js";
