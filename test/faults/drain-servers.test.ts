@@ -99,7 +99,9 @@ test.concurrent("a server that hangs fails no idempotent call, gets no more of t
   victim?.resume();
   await allReady(load, 15_000);
   const resumedMs = performance.now();
-  await load.more(200);
+  // Not at once: that it took seconds to answer is forgotten by and by.
+  const untilMs = performance.now() + 60_000;
+  while (load.attemptsAt(address, resumedMs) <= 20 && performance.now() < untilMs) await load.more(50);
   expect(load.attemptsAt(address, resumedMs)).toBeGreaterThan(20);
   await lostNothing(load);
 });

@@ -51,25 +51,25 @@ describe("peakEwma, of what an answer takes", () => {
     peers.medianIdleCost = 200;
     for (let n = 0; n < 50; n += 1) await call(200);
     expect(clock.nowMs()).toBe(12_200);
-    expect(meter.cost()).toBeCloseTo(200 + 1_800 / Math.E, 0);
+    expect(meter.cost()).toBeCloseTo(200 * 10 ** (1 / Math.E), 0);
   });
 
   it("moves towards its peers without calls, from above and from below", async () => {
     const { clock, meter, call } = setUp();
     await call(2_000);
     await clock.advance(10_000);
-    expect(meter.cost()).toBeCloseTo(100 + 1_900 / Math.E);
+    expect(meter.cost()).toBeCloseTo(100 * 20 ** (1 / Math.E));
     const fast = setUp();
     await fast.call(10);
     await fast.clock.advance(10_000);
-    expect(fast.meter.cost()).toBeCloseTo(100 - 90 / Math.E);
+    expect(fast.meter.cost()).toBeCloseTo(100 * 0.1 ** (1 / Math.E));
   });
 
   it("forgets in the time that it is told", async () => {
     const { clock, meter, call } = setUp({ decayMs: 1_000 });
     await call(2_000);
     await clock.advance(1_000);
-    expect(meter.cost()).toBeCloseTo(100 + 1_900 / Math.E);
+    expect(meter.cost()).toBeCloseTo(100 * 20 ** (1 / Math.E));
   });
 
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])("refuses %d for a time", (decayMs) => {

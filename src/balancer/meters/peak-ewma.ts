@@ -4,7 +4,10 @@
  *     cost = max(latency, age of the oldest unanswered call) × (pending + 1) + failing × 2 × the highest cost among the peers
  *
  * `latency` is Finagle's peak EWMA (`PeakEwma.scala`): a slower answer counts at once, faster ones by an exponentially
- * weighted average over time. What it is guarded against:
+ * weighted average over time. The average is of the logarithm, as latencies differ by factors: a server that hung for three
+ * seconds among some that answer in two milliseconds is used again after 15 s; by Finagle's average it would be 40 s.
+ *
+ * What it is guarded against:
  *
  * - **Silence.** An average hears of a call when it ends, and of one that hangs never. So the oldest call without an answer
  *   counts with its age. A stream is answered with its first response; how long it runs says nothing.
@@ -127,13 +130,13 @@ class GuardedPeakEwma implements Meter {
     const median = this.#peers.medianIdleCost(nowMs);
     if (Number.isNaN(this.#latencyMs)) return Math.max(FINEST_MS, median);
     if (median === 0) return Math.max(FINEST_MS, this.#latencyMs); // the first to know anything
-    return Math.max(FINEST_MS, median + (this.#latencyMs - median) * this.#kept(nowMs - this.#sampledMs));
+    return between(Math.max(FINEST_MS, median), this.#latencyMs, this.#kept(nowMs - this.#sampledMs));
   }
 
   #sample(elapsedMs: number, nowMs: number): void {
     const before = this.#latencyMs;
     if (Number.isNaN(before) || elapsedMs >= this.#latencyAt(nowMs)) this.#latencyMs = elapsedMs;
-    else this.#latencyMs = elapsedMs + (before - elapsedMs) * this.#kept(nowMs - this.#sampledMs);
+    else this.#latencyMs = between(Math.max(FINEST_MS, elapsedMs), before, this.#kept(nowMs - this.#sampledMs));
     this.#sampledMs = nowMs;
   }
 
@@ -162,6 +165,11 @@ class GuardedPeakEwma implements Meter {
   #kept(elapsedMs: number): number {
     return Math.exp(-elapsedMs / this.#decayMs);
   }
+}
+
+/** From `from`, of which the part `kept` is left, to `to`: the weighted mean of their logarithms. */
+function between(to: number, from: number, kept: number): number {
+  return to * (Math.max(FINEST_MS, from) / to) ** kept;
 }
 
 /** A failure too that is the caller's, if it has a name: without one it may have happened before anything was sent. */
