@@ -19,23 +19,26 @@ const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9
 const ROW = 20;
 const WIDTH = 860;
 const left = { x: 64, y: 64, width: 430, height: 260 };
-const right = { x: 670, width: 110 };
+const right = { x: 544, bars: 700, width: 100 };
 /** 50 % to 99.99 %. */
 const nines = { from: -Math.log10(0.5), to: 4 };
 const ticks = [0.5, 0.9, 0.99, 0.999, 0.9999];
 
 export function plot(scenario: Scenario, results: readonly Plotted[]): string {
-  const height = Math.max(left.y + left.height, left.y + ROW * (results.length + 1)) + 56;
-  const most = Math.max(...results.map(({ summary }) => shareOf(summary)));
+  const block = ROW * results.length + 40;
+  const height = Math.max(left.y + left.height + 36, left.y + 2 * block);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`,
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
     text(16, 24, `${scenario.name}: ${scenario.description}`, 'font-size="15" font-weight="bold"'),
-    text(left.x, 48, "latency of calls that succeeded, by percentile", 'fill="#555555"'),
+    text(left.x, left.y - 16, "latency of calls that succeeded, by percentile", GREY),
     ...latencyAxes(results),
     ...results.map((result, index) => latencyLine(result, index, bounds(results))),
-    text(right.x - 118, 48, "share of traffic that faulty servers got", 'fill="#555555"'),
-    ...results.flatMap((result, index) => shareRow(result, index, most)),
+    ...shares("share of traffic that faulty servers got", left.y, results, ({ faulty, whileFaulty }) => [
+      faulty,
+      whileFaulty,
+    ]),
+    ...shares("share of calls that failed", left.y + block, results, ({ failed, calls }) => [failed, calls]),
     "</svg>",
     "",
   ].join("\n");
@@ -95,24 +98,37 @@ function latencyLine({ name, latenciesMs }: Plotted, index: number, range: { low
   return `<polyline fill="none" stroke="${colourOf(index)}" stroke-width="2"${dash} points="${points.join(" ")}"><title>${escaped(name)}</title></polyline>`;
 }
 
-function shareOf({ faulty, whileFaulty }: Summary): number {
-  return whileFaulty === 0 ? 0 : faulty / whileFaulty;
+/** A bar for each result, the longest as long as there is room; their colours are also the legend. */
+function shares(
+  title: string,
+  top: number,
+  results: readonly Plotted[],
+  partOf: (summary: Summary) => readonly [part: number, whole: number],
+): string[] {
+  const values = results.map(({ summary }) => {
+    const [part, whole] = partOf(summary);
+    return whole === 0 ? 0 : part / whole;
+  });
+  const most = Math.max(...values, Number.MIN_VALUE);
+  const rows = results.flatMap(({ name }, index) => {
+    const y = top + ROW * index + 4;
+    const value = values[index] ?? 0;
+    const width = (value / most) * right.width;
+    return [
+      swatch(right.x, y, 12, index),
+      text(right.x + 18, y + 11, name),
+      swatch(right.bars, y, width, index),
+      text(right.bars + width + 5, y + 11, percent(value)),
+    ];
+  });
+  return [text(right.x, top - 16, title, GREY), ...rows];
 }
 
-/** A row of the legend, which is also a bar of the second plot. */
-function shareRow({ name, summary }: Plotted, index: number, most: number): string[] {
-  const y = left.y + ROW * index + 4;
-  const share = shareOf(summary);
-  const width = most === 0 ? 0 : (share / most) * right.width;
-  const failed = summary.failed === 0 ? "" : `, ${percent(summary.failed / summary.calls)} of calls failed`;
-  return [
-    `<rect x="${right.x}" y="${y}" width="${width.toFixed(1)}" height="12" fill="${colourOf(index)}"/>`,
-    `<rect x="${right.x - 118}" y="${y}" width="12" height="12" fill="${colourOf(index)}"/>`,
-    text(right.x - 100, y + 11, name),
-    text(right.x + width + 5, y + 11, `${percent(share)}${failed}`, 'font-size="11"'),
-  ];
+function swatch(x: number, y: number, width: number, index: number): string {
+  return `<rect x="${x}" y="${y}" width="${width.toFixed(1)}" height="12" fill="${colourOf(index)}"/>`;
 }
 
+const GREY = 'fill="#555555"';
 const END = 'text-anchor="end"';
 const MIDDLE = 'text-anchor="middle"';
 
@@ -134,7 +150,7 @@ function duration(ms: number): string {
 }
 
 function percent(share: number): string {
-  return `${Number((share * 100).toPrecision(share < 0.001 ? 1 : 2))} %`;
+  return `${Number((share * 100).toPrecision(2))} %`;
 }
 
 function escaped(content: string): string {
