@@ -27,10 +27,12 @@ const ticks = [0.5, 0.9, 0.99, 0.999, 0.9999];
 export function plot(scenario: Scenario, results: readonly Plotted[]): string {
   const block = ROW * results.length + 40;
   const height = Math.max(left.y + left.height + 36, left.y + 2 * block);
+  const title = `${scenario.name}: ${scenario.description}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
-    text(16, 24, `${scenario.name}: ${scenario.description}`, 'font-size="15" font-weight="bold"'),
+    text(16, 24, title, 'font-size="15" font-weight="bold"'),
     text(left.x, left.y - 16, "latency of calls that succeeded, by percentile", GREY),
     ...latencyAxes(results),
     ...results.map((result, index) => latencyLine(result, index, bounds(results))),
