@@ -23,7 +23,7 @@ test("by the calls in progress alone it gets half a percent, by turns its eleven
 });
 
 test("a server that fails at once gets half a percent of the calls at most, without ejection", async () => {
-  for (const { faulty, whileFaulty } of await summaries("fast-failing", alone("p2c"), 4)) {
+  for (const { faulty, whileFaulty } of await summaries("fast-failing", alone("p2c"), 2)) {
     expect(faulty / whileFaulty).toBeLessThanOrEqual(0.005);
   }
 });
@@ -34,7 +34,7 @@ test("by the calls in progress alone it is the favourite: two elevenths, what tw
 });
 
 test("a server that never answers swallows 25 calls at most, of 30,000 that no deadline ends", async () => {
-  for (const { faulty } of await summaries(hangingForGood(), alone("p2c"), 4)) expect(faulty).toBeLessThanOrEqual(25);
+  for (const { faulty } of await summaries(hangingForGood(), alone("p2c"), 2)) expect(faulty).toBeLessThanOrEqual(25);
 });
 
 /** Nobody gives up: what is swallowed stays. */
