@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { mix32 } from "../../hash.js";
 import { manualCandidates } from "../../testing/manual-candidates.js";
-import { NO_RING, type Ring, type RingShape, updatedRing } from "./ring.js";
+import { NO_RING, placeOf, type Ring, type RingShape, updatedRing } from "./ring.js";
 
 const HOSTS = Array.from({ length: 100 }, (_, n) => `10.0.${n}.7:50051`);
 const shape = (virtualNodes: number, maxRingSize = 262_144): RingShape => ({
@@ -43,18 +44,35 @@ describe("a ring", () => {
     }
   });
 
-  it("has as many points of an endpoint as its weight says, in units that a joiner seldom changes", () => {
-    const candidates = manualCandidates(HOSTS.slice(0, 4), { weight: 100 });
-    candidates[1]!.weight = 50;
-    candidates[2]!.weight = 200;
-    const count = (ring: Ring) => [...ring.members.values()].map((member) => member.points);
-    expect(count(updatedRing(NO_RING, candidates, shape(160)))).toEqual([125, 63, 250, 125]);
-    const joined = [...candidates, ...manualCandidates(HOSTS.slice(4, 6), { weight: 130 })];
-    expect(count(updatedRing(NO_RING, joined, shape(160)))).toEqual([125, 63, 250, 125, 163, 163]);
+  it("has as many points of an endpoint as its weight says, to a point", () => {
+    const candidates = manualCandidates(HOSTS, { weight: 100 });
+    for (const [n, one] of candidates.entries()) one.weight = 50 + (n % 4) * 50; // the mean is 125
+    const { members } = updatedRing(NO_RING, candidates, shape(160));
+    for (const { address, weight } of candidates) {
+      expect(Math.abs(members.get(address)!.points - (160 * weight) / 125)).toBeLessThan(1);
+    }
   });
 
-  it("does not outgrow its maximum while each has more than one point", () => {
-    expect(ringOf(HOSTS, shape(160, 5_000)).positions.length).toBe(4_000);
+  it.each([
+    ["passes the maximum of points", 1_000, shape(16, 16_000), () => 1],
+    ["passes twice the number of endpoints for it", 2_000, shape(16, 16_000), () => 1],
+    ["brings the mean weight past the root of two", 40, shape(160), (n: number) => (n < 20 ? 1 : 1.82)],
+  ])("moves, when an endpoint that joins %s, few keys beside its own", (_, count, form, weightOf) => {
+    const hosts = Array.from({ length: count + 1 }, (__, n) => `10.1.${n >> 8}.${n & 255}:80`);
+    const set = manualCandidates(hosts);
+    for (const [n, one] of set.entries()) one.weight = weightOf(n);
+    const owners = (ring: Ring) =>
+      Array.from({ length: 10_000 }, (__, key) => ring.circle.owners[placeOf(ring, mix32(key))]);
+    const before = owners(updatedRing(NO_RING, set.slice(0, count), form));
+    const after = owners(updatedRing(NO_RING, set, form));
+    const own = after.filter((owner) => owner === count).length;
+    const others = after.filter((owner, key) => owner !== before[key]).length - own;
+    expect(others).toBeLessThan(own + 20);
+  });
+
+  it("does not outgrow its maximum by more than one in a hundred while each has more than one point", () => {
+    expect(ringOf(HOSTS, shape(160, 5_000)).positions.length).toBe(5_000);
+    expect(Math.abs(ringOf(HOSTS, shape(160, 1_234)).positions.length - 1_234)).toBeLessThan(12);
     expect(ringOf(HOSTS, shape(160, 10)).positions.length).toBe(100);
   });
 });

@@ -1,5 +1,5 @@
 /** The points of a hash ring. An update costs one pass over them: those who stayed are still sorted. */
-import { hash, mix32 } from "../../hash.js";
+import { hash, hashFraction, mix32 } from "../../hash.js";
 import type { Candidate } from "../strategy.js";
 import { weightReader } from "../weight.js";
 import { Circle } from "./circle.js";
@@ -60,16 +60,21 @@ export function placeOf({ positions }: Ring, position: number): number {
   return low === positions.length ? 0 : low;
 }
 
+/**
+ * When the mean weight changes, or more endpoints share what a ring has at most, everybody is due a little more or less than
+ * before. Were that rounded alike for all, now and then one who joins would cost all the others a point. Each rounds in a
+ * place of its own, so that of every change some lose a point or win one, and no change moves many keys.
+ */
 function membersOf(candidates: readonly Candidate[], { virtualNodes, maxRingSize, identity }: RingShape) {
   const weights = candidates.map(weightReader(candidates));
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  // By powers of two, so that a set that changes a little changes nobody's number of points, save when it passes one.
-  let perWeight = virtualNodes / 2 ** Math.round(Math.log2(sum / weights.length));
-  while (sum * perWeight > maxRingSize) perWeight /= 2;
+  const mean = weights.reduce((total, weight) => total + weight, 0) / weights.length;
+  const perMean = Math.min(virtualNodes, maxRingSize / weights.length);
   const members = new Map<string, Member>();
   for (const [place, candidate] of candidates.entries()) {
-    const points = Math.max(1, Math.round((weights[place] ?? 1) * perWeight));
-    members.set(candidate.address, { identity: identityOf(candidate, identity), points, place });
+    const name = identityOf(candidate, identity);
+    const due = ((weights[place] ?? mean) / mean) * perMean;
+    const points = Math.max(1, Math.floor(due + hashFraction(name, 3)));
+    members.set(candidate.address, { identity: name, points, place });
   }
   return members;
 }

@@ -3,9 +3,11 @@
  * a ring, and a key belongs to the first point behind its own. Who joins takes keys, who leaves gives them away, and no other
  * key moves.
  *
- * For that, a candidate's number of points is its own: it depends on its weight and not on how many others there are. Envoy
- * and gRPC set the size of the whole ring, so that each who joins takes points, and with them keys, from all the others. A
- * ring shares less evenly than a table: with 160 points each, the fullest of a hundred has 1.3 times its share.
+ * For that, a candidate's number of points is its own: it depends on its weight, relative to the mean, and not on how many
+ * others there are. Envoy and gRPC set the size of the whole ring, so that each who joins takes points, and with them keys, from
+ * all the others. Here it does so only where it changes the mean weight or the ring is as large as it may be; then about as
+ * many keys move beside its own. A ring shares less evenly than a table: with 160 points each, the fullest of a hundred has
+ * 1.3 times its share.
  */
 import { RollcallError } from "../../errors.js";
 import { hash } from "../../hash.js";
@@ -21,9 +23,9 @@ export interface RingHashOptions extends HashingOptions {
    */
   readonly virtualNodes?: number | undefined;
   /**
-   * The points of all together; default 262,144. Where there would be more, as of more than 1,638 endpoints, each has half as
-   * many, or a quarter, and at least one. It bounds memory (8 bytes a point) and what an update costs. (Envoy:
-   * `maximum_ring_size`; gRPC: `max_ring_size`.)
+   * About how many points all have together at most; default 262,144. More than 1,638 endpoints share them, and each has at
+   * least one. It bounds memory (8 bytes a point) and what an update costs. (Envoy: `maximum_ring_size`; gRPC:
+   * `max_ring_size`.)
    */
   readonly maxRingSize?: number | undefined;
 }
