@@ -36,6 +36,8 @@ export interface PickContext {
 export interface StrategyEnvironment {
   readonly clock: Clock;
   readonly random: Random;
+  /** The combinators around the strategy that divide the set, by name, so that two of a kind divide keys independently. */
+  readonly around?: readonly string[];
 }
 
 /** Called once per balancer. A cursor lives in what it returns and survives every update of the set. */

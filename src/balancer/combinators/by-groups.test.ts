@@ -5,7 +5,9 @@ import { manualCandidates } from "../../testing/manual-candidates.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
 import { reluctance } from "../reluctance.js";
 import { random } from "../strategies/random.js";
+import { ringHash } from "../strategies/ring-hash.js";
 import type { Strategy } from "../strategy.js";
+import { boundedLoad } from "./bounded-load.js";
 import { canary } from "./canary.js";
 import { filter } from "./filter.js";
 import { priority } from "./priority.js";
@@ -13,6 +15,7 @@ import { slowStart } from "./slow-start.js";
 import { zoneAware } from "./zone-aware.js";
 
 const match = { zone: "a" };
+const bounded = boundedLoad(ringHash({ virtualNodes: 5 }));
 const combined: Readonly<Record<string, Strategy>> = {
   priority: priority(random()),
   zoneAware: zoneAware(random(), { zone: "a", minEndpoints: 0 }),
@@ -23,6 +26,16 @@ const combined: Readonly<Record<string, Strategy>> = {
     match,
     share: 0.3,
   }),
+  "a bound inside all of them": canary(priority(zoneAware(slowStart(bounded), { zone: "b", minEndpoints: 2 })), {
+    match,
+    share: 0.3,
+  }),
+  "a bound around all of them": boundedLoad(
+    canary(slowStart(priority(zoneAware(ringHash({ virtualNodes: 5 }), { zone: "b", minEndpoints: 2 }))), {
+      match,
+      share: 0.3,
+    }),
+  ),
 };
 
 const states = fc.array(
@@ -33,6 +46,7 @@ const states = fc.array(
     usable: fc.boolean(),
     becomes: fc.boolean(),
     tried: fc.boolean(),
+    pending: fc.integer({ min: 0, max: 6 }),
   }),
   { minLength: 1, maxLength: 12 },
 );
@@ -42,8 +56,8 @@ it.each(Object.entries(combined))(
   (_, strategy) => {
     fc.assert(
       fc.property(states, fc.nat(), fc.option(fc.string(), { nil: undefined }), (all, seed, hashKey) => {
-        const set = all.flatMap(({ zone, level, joinedMs, usable }, n) =>
-          manualCandidates([`host-${n}`], { zone, joinedMs, usable, metadata: { priority: String(level) } }),
+        const set = all.flatMap(({ zone, level, joinedMs, usable, pending }, n) =>
+          manualCandidates([`host-${n}`], { zone, joinedMs, usable, pending, metadata: { priority: String(level) } }),
         );
         const exclude = new Set(set.filter((__, n) => all[n]?.tried).map(({ address }) => address));
         const pick = strategy({ clock: virtualClock(), random: seededRandom(seed) })(set);

@@ -20,7 +20,7 @@ export interface Share {
 }
 
 export interface Grouping {
-  /** What is grouped by: where groupings are nested, each hashes a key in its own way. */
+  /** What is grouped by. Of groupings around one another, those of one name too, each hashes a key in its own way. */
   readonly name: string;
   readonly keyOf: (candidate: Candidate) => GroupKey;
   /** A share for each group; the groups are in the order of their keys. */
@@ -31,17 +31,20 @@ const RECOUNT_MS = 50;
 
 export function byGroups(inner: Strategy, grouping: Grouping): Strategy {
   return (environment) => {
+    const { around = [] } = environment;
+    const within = { ...environment, around: [...around, grouping.name] };
+    const salt = within.around.filter((name) => name === grouping.name).join(" ");
     // A cursor lives in a distributor, so each group keeps its own through every update of the set.
     const distributors = new Map<GroupKey, Distributor>();
     return <E extends Candidate>(candidates: readonly E[]): Picker<E> => {
       const groups = [...membersByKey(candidates, grouping)].map(([key, members]) => {
-        const distribute = distributors.get(key) ?? inner(environment);
+        const distribute = distributors.get(key) ?? inner(within);
         distributors.set(key, distribute);
-        return new Group(key, members, distribute, () => inner(environment));
+        return new Group(key, members, distribute, () => inner(within));
       });
       const present = new Set(groups.map(({ key }) => key));
       for (const key of distributors.keys()) if (!present.has(key)) distributors.delete(key);
-      return new GroupPicker(groups, grouping, environment).pick;
+      return new GroupPicker(groups, grouping, environment, salt).pick;
     };
   };
 }
@@ -61,20 +64,22 @@ class GroupPicker<E extends Candidate> {
   readonly #groups: readonly Group<E>[];
   readonly #grouping: Grouping;
   readonly #environment: StrategyEnvironment;
+  readonly #salt: string;
   #shares: readonly Share[] = [];
   #countedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(groups: readonly Group<E>[], grouping: Grouping, environment: StrategyEnvironment) {
+  constructor(groups: readonly Group<E>[], grouping: Grouping, environment: StrategyEnvironment, salt: string) {
     this.#groups = groups;
     this.#grouping = grouping;
     this.#environment = environment;
+    this.#salt = salt;
   }
 
   readonly pick: Picker<E> = (context) => {
     const { clock, random } = this.#environment;
     if (clock.nowMs() - this.#countedMs >= RECOUNT_MS) this.#recount();
     const { hashKey } = context;
-    const ticket = hashKey === undefined ? random() : hashFraction(`${this.#grouping.name} ${hashKey}`);
+    const ticket = hashKey === undefined ? random() : hashFraction(`${this.#salt} ${hashKey}`);
     const place = drawn(this.#shares, ticket);
     const group = this.#groups[place];
     if (group === undefined) return undefined;

@@ -46,6 +46,16 @@ describe("canary", () => {
     for (const [n, side] of sides.slice(1).entries()) for (const user of sides[n]!) expect(side.has(user)).toBe(true);
   });
 
+  it("divides keys anew inside another, so that two new versions each get their share", () => {
+    const all = [...fleet(), ...candidates("third", 1, { version: "3.0.0" })];
+    const third = canary(roundRobin(), { match: { version: "3.0.0" }, share: 0.2 });
+    const both = canary(third, { match: v2, share: 0.2 });
+    const pick = both({ clock: virtualClock(), random: evenRandom() })(all);
+    const counted = tally(pick, 10_000, groupOf, (user) => ({ hashKey: `user ${user}` }));
+    expect(counted.canary! / 10_000).toBeCloseTo(0.2, 1);
+    expect(counted.third! / (10_000 - counted.canary!)).toBeCloseTo(0.2, 1);
+  });
+
   it("leaves no call to a side that is down, on either side", () => {
     expect(tally(start(fleet(2), 0.5), 100, groupOf)).toEqual({ stable: 100 });
     const set = fleet();
