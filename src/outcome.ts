@@ -21,5 +21,16 @@ export const ok: Outcome = { kind: "ok", reached: "maybe-seen" };
 /** Given up by the caller, or because another attempt was faster: nobody's fault, and no measure of anything. */
 export const cancelled: Outcome = { kind: "cancelled", reached: "maybe-seen" };
 
+/**
+ * Given up for an answer from elsewhere, when it had used all the time that its call could give it. No failure, as the call
+ * went well, and no measure; but of a server that answers nothing it is all that a client hears.
+ */
+export const overtaken: Outcome = {
+  kind: "cancelled",
+  reached: "maybe-seen",
+  fault: "server",
+  code: "DEADLINE_EXCEEDED",
+};
+
 /** No answer within the time that the attempt had. */
 export const timedOut: Outcome = { kind: "failed", reached: "maybe-seen", fault: "server", code: "DEADLINE_EXCEEDED" };

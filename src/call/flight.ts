@@ -1,10 +1,12 @@
 /** The attempts of one call that are under way, oldest first. */
-import type { Outcome } from "../outcome.js";
+import { cancelled, type Outcome, overtaken } from "../outcome.js";
 import type { AttemptTicket, RunningAttempt } from "./call.js";
 import type { Hedging } from "./hedge.js";
 
 export class Flight {
   readonly #tickets: AttemptTicket[] = [];
+  /** Attempts that began before this have used their share of the call's time. */
+  #usedUpMs = Number.NEGATIVE_INFINITY;
 
   get empty(): boolean {
     return this.#tickets.length === 0;
@@ -35,6 +37,19 @@ export class Flight {
   /** Ends all of them, which leaves none. */
   cancel(reason: Error, outcome: Outcome): void {
     for (const { running } of this.#tickets.splice(0)) running?.cancel(reason, outcome);
+  }
+
+  /** Ends all of them, which leaves none: another attempt has decided the call. */
+  lose(reason: Error): void {
+    for (const { running } of this.#tickets.splice(0)) {
+      running?.cancel(reason, running.startedMs < this.#usedUpMs ? overtaken : cancelled);
+    }
+  }
+
+  /** The newest has used its share of the time, and the others with it. */
+  useUp(nowMs: number): void {
+    this.#usedUpMs = nowMs;
+    this.suspect();
   }
 
   /** Tells each connection that nothing came for as long as its attempt runs. */

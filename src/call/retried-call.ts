@@ -152,7 +152,7 @@ export class RetriedCall<C, R> implements Deadline {
       return;
     }
     const { budget, hedging } = this.#environment;
-    if (used === "share") this.#flight.suspect();
+    if (used === "share") this.#flight.useUp(nowMs);
     this.#openLog().passOver(newest.address);
     if ((used === "share" || hedging?.withdraw(nowMs)) && budget.withdraw(nowMs)) {
       this.#launch(nowMs);
@@ -171,7 +171,7 @@ export class RetriedCall<C, R> implements Deadline {
     this.#flight.leave(ticket);
     this.#pause?.cancel();
     if (!this.#flight.empty) {
-      this.#flight.cancel(new RollcallError("CANCELLED", "another attempt of the call answered first"), cancelled);
+      this.#flight.lose(new RollcallError("CANCELLED", "another attempt of the call answered first"));
     }
     const held = ticket.running?.held;
     if (held === undefined) {
@@ -274,7 +274,7 @@ export class RetriedCall<C, R> implements Deadline {
 
   #settle(error: unknown): void {
     this.#settled = true;
-    this.#flight.cancel(new RollcallError("CANCELLED", "the call has failed on another attempt"), cancelled);
+    this.#flight.lose(new RollcallError("CANCELLED", "the call has failed on another attempt"));
     this.#release();
     this.#call.reject(this.#log === undefined || this.#log.empty ? error : this.#log.callError(error));
   }

@@ -82,10 +82,11 @@ export class Health<M extends Member> {
     const verdict = verdictOf(outcome, this.member.endpoint);
     if (call === this.#probe) {
       if (verdict === "none") this.#voidProbe();
-      else if (verdict === "bad") this.#eject("failed", `its probe failed${named(outcome)}`);
+      else if (verdict === "bad" || verdict === "late") this.#eject("failed", `its probe failed${named(outcome)}`);
       else this.#readmit();
-    } else if (call.startedMs >= this.sinceMs && (verdict === "good" || verdict === "bad")) {
-      this.#count(verdict === "good", call, outcome);
+    } else if (call.startedMs >= this.sinceMs) {
+      if (verdict === "good" || verdict === "bad") this.#count(verdict === "good", call, outcome);
+      else if (verdict === "late") this.#addToRow(outcome);
     }
   }
 
@@ -101,7 +102,7 @@ export class Health<M extends Member> {
   }
 
   #count(success: boolean, { startedMs }: InFlight, outcome: Outcome): void {
-    const { consecutiveFailures, minRequests, minSuccessRate, windowMs } = this.#ward.rule;
+    const { minRequests, minSuccessRate, windowMs } = this.#ward.rule;
     // Whoever measured the answer has read the clock, which costs as much as the whole rest of this.
     const { firstResponseMs } = outcome;
     this.#window.add(success, firstResponseMs === undefined ? this.#ward.nowMs() : startedMs + firstResponseMs);
@@ -109,14 +110,20 @@ export class Health<M extends Member> {
       this.#failuresInARow = 0;
       return;
     }
-    this.#failuresInARow += 1;
+    if (this.#addToRow(outcome)) return;
     const { failures, successes, successRate } = this.#window;
     const calls = failures + successes;
-    if (this.#failuresInARow >= consecutiveFailures) {
-      this.#trip(`${this.#failuresInARow} failures in a row${named(outcome)}`);
-    } else if (calls >= minRequests && successRate < minSuccessRate) {
+    if (calls >= minRequests && successRate < minSuccessRate) {
       this.#trip(`${failures} of ${calls} calls failed within ${windowMs / 1_000} s${named(outcome)}`);
     }
+  }
+
+  /** Whether the row is long enough to be a reason by itself. */
+  #addToRow(outcome: Outcome): boolean {
+    this.#failuresInARow += 1;
+    if (this.#failuresInARow < this.#ward.rule.consecutiveFailures) return false;
+    this.#trip(`${this.#failuresInARow} failures in a row${named(outcome)}`);
+    return true;
   }
 
   #trip(reason: string): void {

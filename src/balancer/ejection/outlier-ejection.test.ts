@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, it } from "vitest";
 import { endpoints } from "../../endpoints/endpointer.js";
-import { cancelled, type Outcome, timedOut } from "../../outcome.js";
+import { cancelled, type Outcome, overtaken, timedOut } from "../../outcome.js";
 import { manualConnections } from "../../testing/manual-connections.js";
 import { manualMembership } from "../../testing/manual-registry.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
@@ -73,6 +73,25 @@ describe("an endpoint", () => {
     expect(inUse()).toEqual([A, B, C]);
     send(A, FAILED);
     expect(inUse()).toEqual([B, C]);
+  });
+
+  it("is ejected by five calls in a row that others had to answer for it, but not by most of them between answers", () => {
+    const { send, inUse } = setUp();
+    for (let n = 0; n < 20; n += 1) send(A, OK, overtaken, overtaken, OK, overtaken);
+    expect(inUse()).toEqual([A, B, C]);
+    send(A, OK, overtaken, overtaken, FAILED, overtaken, overtaken);
+    expect(inUse()).toEqual([B, C]);
+  });
+
+  it("is ejected for longer when others had to answer its probe", async () => {
+    const { fail, pick, clock } = setUp();
+    fail(A);
+    await clock.advance(5_000);
+    pick().done(overtaken);
+    await clock.advance(9_999);
+    expect(pick().endpoint.address).not.toBe(A);
+    await clock.advance(1);
+    expect(pick().endpoint.address).toBe(A);
   });
 
   it("is not ejected by failures that are ten seconds apart", async () => {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { cell } from "../../live.js";
-import { cancelled, type Outcome, timedOut } from "../../outcome.js";
+import { cancelled, type Outcome, overtaken, timedOut } from "../../outcome.js";
 import { type Verdict, verdictOf } from "./verdict.js";
 
 const watched = { client: "", status: cell<"ready">("ready") };
@@ -16,6 +16,7 @@ it.each<[string, Outcome, Verdict]>([
   ["a failure that asks for a pause", { ...failed, pushbackMs: 100 }, "busy"],
   ["a failure that asks for no repetition", { ...failed, pushbackMs: -1 }, "bad"],
   ["a call that was given up", cancelled, "none"],
+  ["a call that another server answered when this one had had its time", overtaken, "late"],
   ["a failure that is nobody's fault", { kind: "failed", reached: "maybe-seen" }, "none"],
   ["a call that was never sent", { ...failed, reached: "never-sent" }, "none"],
   ["a call that crossed the end of its connection", { ...failed, reached: "refused" }, "none"],
