@@ -17,6 +17,7 @@ import { ejectionReport } from "./ejection/ejection-report.js";
 import { type EjectionOptions, ejectionRule } from "./ejection/ejection-rule.js";
 import { OutlierEjection } from "./ejection/outlier-ejection.js";
 import { EndpointPick } from "./endpoint-pick.js";
+import { HeldClock } from "./held-clock.js";
 import type { Metric } from "./meter.js";
 import { noneWillCome, nothingToPick } from "./nothing-to-pick.js";
 import type { PickDesk } from "./pick-desk.js";
@@ -67,6 +68,8 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
   readonly #service: string | undefined;
   readonly #ejection: OutlierEjection<EndpointCandidate<C>> | undefined;
   readonly #candidates: Candidates<C>;
+  /** Of picks, and of all that takes part in one. */
+  readonly #pickClock: HeldClock;
   readonly #distribute: Distributor;
   readonly #waiting: WaitingRoom;
   readonly #subscription: Disposable;
@@ -75,6 +78,7 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
 
   constructor(endpointer: Endpointer<C>, strategy: Strategy, options: BalancerOptions) {
     this.clock = options.clock ?? systemClock;
+    this.#pickClock = new HeldClock(this.clock);
     this.deadlines = new DeadlineQueue(this.clock);
     this.measures = options.metric !== undefined;
     this.#endpointer = endpointer;
@@ -84,8 +88,8 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
     this.#ejection = options.ejection
       ? this.#eject(options.ejection, random, resolveLogger(options.logger))
       : undefined;
-    this.#candidates = new Candidates(options.metric, this.#ejection, this.clock, endpointer.availability);
-    this.#distribute = strategy({ clock: this.clock, random });
+    this.#candidates = new Candidates(options.metric, this.#ejection, this.#pickClock, endpointer.availability);
+    this.#distribute = strategy({ clock: this.#pickClock, random });
     this.#waiting = new WaitingRoom(endpointer, this.clock);
     this.#subscription = endpointer.subscribe((endpoints) => {
       this.#picker = this.#distribute(this.#candidates.replace(endpoints));
@@ -135,6 +139,15 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
   }
 
   tryPick(request: PickRequest, untilMs: number): Pick<C> | undefined {
+    this.#pickClock.hold();
+    try {
+      return this.#pickNow(request, untilMs);
+    } finally {
+      this.#pickClock.release();
+    }
+  }
+
+  #pickNow(request: PickRequest, untilMs: number): Pick<C> | undefined {
     if (this.#closing.signal.aborted) throw this.#closed();
     const { ready, connecting } = this.#endpointer.availability.current;
     if (ready === 0 && connecting > 0) return undefined; // without a look at the endpoints: many may wait for many
@@ -150,7 +163,7 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
       const tried = request.exclude?.has(candidate.address) ?? false;
       if (ready === 0 && tried && untilMs < Number.POSITIVE_INFINITY) return undefined;
     }
-    return new EndpointPick(candidate, this.clock);
+    return new EndpointPick(candidate, this.#pickClock);
   }
 
   wait(tryNow: () => boolean): () => void {
@@ -162,10 +175,9 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
   }
 
   #eject(options: EjectionOptions, random: Random, logger: Logger): OutlierEjection<EndpointCandidate<C>> {
-    const { clock } = this;
     const { availability } = this.#endpointer;
     const report = ejectionReport(this.#service, logger);
-    return new OutlierEjection({ rule: ejectionRule(options), availability, clock, random, report });
+    return new OutlierEjection({ rule: ejectionRule(options), availability, clock: this.#pickClock, random, report });
   }
 
   #closed(): RollcallError {

@@ -53,6 +53,8 @@ const DISTRUST_AFTER_SUCCESS = 0.9;
 const PENALTY = 2;
 /** Less distrust than this is none, and costs no further thought. */
 const NEGLIGIBLE = 0.01;
+/** The part of a decay in which nothing decays that could be felt. */
+const MOMENT = 0.001;
 /** What a server may ask for at most. (Linkerd's load biaser: 300 s.) */
 const LONGEST_PUSHBACK_MS = 300_000;
 
@@ -72,6 +74,9 @@ class GuardedPeakEwma implements Meter {
   /** As of the last sample; NaN before the first, since a field that is not always a number costs an object at each write. */
   #latencyMs = Number.NaN;
   #sampledMs = 0;
+  /** The latency as decayed until now, or a moment ago. */
+  #estimateMs = FINEST_MS;
+  #estimatedUntilMs = Number.NEGATIVE_INFINITY;
   /** From 0 to 1, as of the last change. */
   #failing = 0;
   #judgedMs = 0;
@@ -126,18 +131,30 @@ class GuardedPeakEwma implements Meter {
     else if (isServersFailure(outcome)) this.#failed(nowMs, outcome.pushbackMs ?? 0);
   }
 
+  /** Of a moment ago, which is as good: the cost of a pick would else be that of its exponentials. */
   #latencyAt(nowMs: number): number {
+    if (nowMs >= this.#estimatedUntilMs) this.#estimate(this.#decayedLatency(nowMs), nowMs);
+    return this.#estimateMs;
+  }
+
+  #estimate(latencyMs: number, nowMs: number): void {
+    this.#estimateMs = Math.max(FINEST_MS, latencyMs);
+    this.#estimatedUntilMs = nowMs + this.#decayMs * MOMENT;
+  }
+
+  #decayedLatency(nowMs: number): number {
     const median = this.#peers.medianIdleCost(nowMs);
-    if (Number.isNaN(this.#latencyMs)) return Math.max(FINEST_MS, median);
-    if (median === 0) return Math.max(FINEST_MS, this.#latencyMs); // the first to know anything
-    return between(Math.max(FINEST_MS, median), this.#latencyMs, this.#kept(nowMs - this.#sampledMs));
+    if (Number.isNaN(this.#latencyMs)) return median;
+    if (median === 0) return this.#latencyMs; // the first to know anything
+    return between(median, this.#latencyMs, this.#kept(nowMs - this.#sampledMs));
   }
 
   #sample(elapsedMs: number, nowMs: number): void {
     const before = this.#latencyMs;
     if (Number.isNaN(before) || elapsedMs >= this.#latencyAt(nowMs)) this.#latencyMs = elapsedMs;
-    else this.#latencyMs = between(Math.max(FINEST_MS, elapsedMs), before, this.#kept(nowMs - this.#sampledMs));
+    else this.#latencyMs = between(elapsedMs, before, this.#kept(nowMs - this.#sampledMs));
     this.#sampledMs = nowMs;
+    this.#estimate(this.#latencyMs, nowMs);
   }
 
   /** An answer would have taken longer than this. */
@@ -163,13 +180,16 @@ class GuardedPeakEwma implements Meter {
 
   /** What is left of something after so long. */
   #kept(elapsedMs: number): number {
-    return Math.exp(-elapsedMs / this.#decayMs);
+    const decays = elapsedMs / this.#decayMs;
+    return decays < MOMENT ? 1 - decays : Math.exp(-decays); // the same to six digits, and at a high rate nearly always
   }
 }
 
 /** From `from`, of which the part `kept` is left, to `to`: the weighted mean of their logarithms. */
-function between(to: number, from: number, kept: number): number {
-  return to * (Math.max(FINEST_MS, from) / to) ** kept;
+function between(toMs: number, fromMs: number, kept: number): number {
+  const to = Math.max(FINEST_MS, toMs);
+  const from = Math.max(FINEST_MS, fromMs);
+  return from * Math.exp((kept - 1) * Math.log(from / to)); // a power would take three times as long
 }
 
 /** A failure too that is the caller's, if it has a name: without one it may have happened before anything was sent. */
