@@ -25,6 +25,8 @@ export interface Ward<M extends Member> {
   ejectionMs(number: number): number;
   /** Whether one more may be ejected. */
   canSpare(health: Health<M>): boolean;
+  /** `health`, as bad as those that are ejected, works again. */
+  recovered(health: Health<M>): void;
   /** `reason`, of an ejection: why. */
   moved(health: Health<M>, event: HealthEvent, reason: string): void;
 }
@@ -95,19 +97,24 @@ export class Health<M extends Member> {
    * it is probed as soon as after a first ejection, but not at once, for all clients see it come back in the same moment.
    */
   connectionIs(state: EndpointState): void {
-    if (state === "ready" && this.#wasUnready) {
-      this.probeMs = Math.min(this.probeMs, this.#ward.nowMs() + this.#ward.ejectionMs(1));
-    }
+    if (state === "ready" && this.#wasUnready) this.probeSoon();
     this.#wasUnready = state === "unready" || (this.#wasUnready && state === "connecting");
   }
 
+  /** No later than after a first ejection. */
+  probeSoon(): void {
+    this.probeMs = Math.min(this.probeMs, this.#ward.nowMs() + this.#ward.ejectionMs(1));
+  }
+
   #count(success: boolean, { startedMs }: InFlight, outcome: Outcome): void {
-    const { minRequests, minSuccessRate, windowMs } = this.#ward.rule;
+    const { consecutiveFailures, minRequests, minSuccessRate, windowMs } = this.#ward.rule;
     // Whoever measured the answer has read the clock, which costs as much as the whole rest of this.
     const { firstResponseMs } = outcome;
     this.#window.add(success, firstResponseMs === undefined ? this.#ward.nowMs() : startedMs + firstResponseMs);
     if (success) {
+      const spared = this.#failuresInARow >= consecutiveFailures; // it should have been ejected, and was needed
       this.#failuresInARow = 0;
+      if (spared) this.#ward.recovered(this);
       return;
     }
     if (this.#addToRow(outcome)) return;

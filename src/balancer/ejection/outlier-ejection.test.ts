@@ -349,6 +349,38 @@ describe("a set", () => {
     expect(one.inUse()).toEqual([A]);
   });
 
+  it("is probed soon when one of the ejected works again: what ailed it may have ailed all", async () => {
+    const { fail, pick, clock } = setUp([A, B, C, D]);
+    fail(A);
+    for (const outMs of [5_000, 10_000]) {
+      await clock.advance(outMs);
+      pick().done(FAILED); // A's probe: from now on it is out for twice as long
+    }
+    fail(B);
+    await clock.advance(5_000);
+    const probe = pick();
+    expect(probe.endpoint.address).toBe(B);
+    probe.done(OK);
+    await clock.advance(4_999);
+    expect(pick().endpoint.address).not.toBe(A);
+    await clock.advance(1);
+    expect(pick().endpoint.address).toBe(A); // 10 s before its time
+  });
+
+  it("is probed soon when one works again that was as bad and could not be spared", async () => {
+    const { fail, pick, send, clock, inUse } = setUp([A, B]);
+    fail(A);
+    await clock.advance(5_000);
+    pick().done(FAILED);
+    fail(B);
+    expect(inUse()).toEqual([B]);
+    send(B, OK);
+    await clock.advance(4_999);
+    expect(pick().endpoint.address).toBe(B);
+    await clock.advance(1);
+    expect(pick().endpoint.address).toBe(A);
+  });
+
   it("ejects nobody when the others cannot be reached", () => {
     const { fail, connections, lines } = setUp();
     for (const address of [B, C]) connections.to(address).status.set("failing");

@@ -104,6 +104,12 @@ export class OutlierEjection<M extends Member> implements Ward<M>, Disposable {
     return others > 0 && this.#out + 1 <= this.rule.maxEjected * this.#size;
   }
 
+  /** What ailed it may have ailed all, as a database that was down: nobody waits for the end of an ejection that grew meanwhile. */
+  recovered(health: Health<M>): void {
+    for (const other of this.#ejected) if (other !== health) other.probeSoon();
+    this.#lookAround();
+  }
+
   moved(health: Health<M>, event: HealthEvent, reason: string): void {
     if (health.trusted) this.#ejected.delete(health);
     else if (health.member !== undefined) this.#ejected.add(health);
@@ -114,7 +120,8 @@ export class OutlierEjection<M extends Member> implements Ward<M>, Disposable {
       if (event === "passed") report.returned({ ...now, afterMs: this.nowMs() - ejectedMs });
       else report.ejected({ ...now, reason, forMs: probeMs - this.nowMs(), again: event === "failed" });
     }
-    this.#lookAround();
+    if (event === "passed") this.recovered(health);
+    else this.#lookAround();
   }
 
   [Symbol.dispose](): void {
