@@ -91,6 +91,38 @@ describe("slowStart", () => {
     expect(Object.values(tally(start().distribute(set), 100))).toEqual([20, 20, 20, 20, 20]);
   });
 
+  it.each([
+    [1, 1],
+    [1, 9],
+    [2, 4],
+  ])(
+    "holds newcomers back less where %i warm and %i new ones would leave the warm with too much",
+    async (old, fresh) => {
+      const { clock, distribute } = start();
+      const all = old + fresh;
+      const pick = distribute([...candidates("old", old), ...candidates("new", fresh, { joinedMs: 0 })]);
+      const loadOfOld = () => (tally(pick, 14_000, groupOf).old! / 14_000 / old) * all;
+      expect(loadOfOld()).toBeCloseTo(1.4, 1);
+      await clock.advance(29_000);
+      expect(loadOfOld()).toBeCloseTo(1, 1);
+    },
+  );
+
+  it("reckons with those that are usable only, by their weight, and again as they change", async () => {
+    const clock = virtualClock();
+    const distribute = slowStart(random())({ clock, random: seededRandom(1) });
+    const old = candidates("old", 9);
+    const set = [...old, ...candidates("new", 1, { joinedMs: 0, weight: 3 })];
+    const pick = distribute(set);
+    const partOfNew = () => tally(pick, 20_000, groupOf).new! / 20_000;
+    expect(partOfNew()).toBeLessThan(0.02);
+    for (const one of old.slice(0, 8)) one.usable = false;
+    await clock.advance(50);
+    // `random()` heeds no weights: of two, the new one gets what its acceptance makes of a half.
+    const accepted = (4 / 1.4 - 1) / 3;
+    expect(partOfNew()).toBeCloseTo(accepted / 2, 2);
+  });
+
   it("picks a newcomer rather than one that is unusable or was tried", () => {
     const set = [...candidates("old", 2, { unusable: 1 }), ...candidates("new", 1, { joinedMs: 0 })];
     const pick = start().distribute(set);
@@ -144,12 +176,12 @@ describe("slowStart", () => {
     const { clock, distribute } = start({ startedAt: "started" });
     await clock.advance(20_000);
     const said = (started: string) => [
-      ...candidates("old", 1, { metadata: { started: "0" } }),
+      ...candidates("old", 4, { metadata: { started: "0" } }),
       ...candidates("new", 1, { metadata: { started } }),
     ];
     const partOf = (set: readonly Candidate[]) => {
       const { new: newcomer = 0, old = 0 } = tally(distribute(set), 4_000, groupOf);
-      return newcomer / old;
+      return (newcomer * 4) / old;
     };
     await clock.advance(20_000);
     const iso = new Date(clock.epochMs() - 15_000).toISOString();

@@ -7,7 +7,8 @@
  * does not ask for costs, and starves the newcomer under one that does: while calls are few, ten times the cost of an idle
  * peer is never the lowest.
  *
- * The factor is relative to the warmest candidate: where all are new, nobody is held back, and nobody waits.
+ * The factor is relative to the warmest candidate: where all are new, nobody is held back, and nobody waits. And while many
+ * are new, as in a roll-out, they are held back less: what they are spared the others get, the last old one most of all.
  */
 import type { Clock } from "../../clock.js";
 import { hashFraction } from "../../hash.js";
@@ -38,6 +39,11 @@ const DEFAULTS = { windowMs: 30_000, minShare: 0.1, aggression: 1 };
 
 /** Picks passed over for one call: with a tenth of the endpoints new, the ninth in a row is one call in a hundred million. */
 const MOST_PASSED_OVER = 8;
+
+/** Of its share, what an endpoint that is warm gets at most: as much as `priority()` and Envoy take servers to have to spare. */
+const MOST_LOAD = 1.4;
+/** How warm the set is as a whole is looked up no more often. */
+const LOOK_AGAIN_MS = 50;
 
 const KNOWN: Readonly<Record<keyof SlowStartOptions, true>> = {
   windowMs: true,
@@ -77,13 +83,25 @@ export function slowStart(inner: Strategy, options: SlowStartOptions = {}): Stra
         lastMs = Math.max(lastMs, startMs);
       }
 
+      const partAt = (nowMs: number) => {
+        const warmest = factor(nowMs - firstMs);
+        return ({ address }: Candidate) => factor(nowMs - (starts.get(address) ?? ALWAYS)) / warmest;
+      };
+      let lookedMs = Number.NEGATIVE_INFINITY;
+      let relieved = 0;
+
       return (context) => {
         const candidate = pick(context);
         const nowMs = clock.nowMs();
         if (candidate === undefined || nowMs >= lastMs + windowMs) return candidate;
-        const warmest = factor(nowMs - firstMs);
+        const partOf = partAt(nowMs);
+        if (nowMs - lookedMs >= LOOK_AGAIN_MS) {
+          lookedMs = nowMs;
+          relieved = relief(candidates, partOf);
+        }
         const accepts = (one: E) => {
-          const part = factor(nowMs - (starts.get(one.address) ?? ALWAYS)) / warmest;
+          const alone = partOf(one);
+          const part = alone + (1 - alone) * relieved;
           const { hashKey } = context;
           return part >= 1 || (hashKey === undefined ? random() : hashFraction(`${one.address} ${hashKey}`)) < part;
         };
@@ -91,6 +109,19 @@ export function slowStart(inner: Strategy, options: SlowStartOptions = {}): Stra
       };
     };
   };
+}
+
+/** How much of what they lack the new ones get all the same, from 0 to 1, lest a warm one get more than it can carry. */
+function relief(candidates: readonly Candidate[], partOf: (candidate: Candidate) => number): number {
+  let due = 0;
+  let taken = 0;
+  for (const candidate of candidates) {
+    if (!candidate.usable) continue;
+    due += candidate.weight;
+    taken += candidate.weight * partOf(candidate);
+  }
+  const least = due / MOST_LOAD;
+  return taken >= least ? 0 : (least - taken) / (due - taken);
 }
 
 /** The next that is accepted, or as good a candidate as the first. */
