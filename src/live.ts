@@ -113,7 +113,10 @@ class LiveCell<T> implements Cell<T> {
   subscribe(observer: (value: T) => void): Disposable {
     const subscription: Subscription<T> = { observer, since: this.#published, active: true };
     this.#subscriptions.add(subscription);
-    this.#inTurn(() => tell(subscription, this.#current));
+    const outermost = !this.#delivering;
+    this.#delivering = true;
+    tell(subscription, this.#current);
+    if (outermost) this.#deliverRest();
     return {
       [Symbol.dispose]: () => {
         subscription.active = false;
@@ -126,22 +129,27 @@ class LiveCell<T> implements Cell<T> {
     if (this.#same(this.#current, value)) return;
     this.#current = value;
     this.#published += 1;
-    this.#undelivered.push(value);
-    this.#inTurn(() => {});
+    if (this.#delivering) {
+      this.#undelivered.push(value);
+    } else {
+      this.#delivering = true;
+      this.#deliver(value, this.#published);
+      this.#deliverRest();
+    }
   }
 
-  /** Tells somebody something, and then everybody what was set meanwhile. */
-  #inTurn(first: () => void): void {
-    const outermost = !this.#delivering;
-    this.#delivering = true;
-    first();
-    if (!outermost) return;
+  #deliver(value: T, number: number): void {
+    for (const subscription of this.#subscriptions) {
+      if (subscription.since < number) tell(subscription, value);
+    }
+  }
+
+  /** What was set while somebody was being told. */
+  #deliverRest(): void {
     while (this.#undelivered.length > 0) {
       const number = this.#published - this.#undelivered.length + 1;
       const value = this.#undelivered.shift() as T; // the length was checked; T itself may be undefined
-      for (const subscription of this.#subscriptions) {
-        if (subscription.since < number) tell(subscription, value);
-      }
+      this.#deliver(value, number);
     }
     this.#delivering = false;
   }

@@ -108,13 +108,15 @@ export class OpenStream<I extends DescMessage, O extends DescMessage> implements
 
   async #open(): Promise<void> {
     const { method, observer, open } = this.#plan;
+    const read =
+      "onBytes" in observer
+        ? (bytes: Buffer) => observer.onBytes(bytes)
+        : (bytes: Buffer) => observer.onMessage(decode(method.output, bytes));
     try {
       const place = await open(
         {
           onMessage: (bytes) => {
-            if (this.#over) return;
-            if ("onBytes" in observer) observer.onBytes(bytes);
-            else observer.onMessage(decode(method.output, bytes));
+            if (!this.#over) read(bytes);
           },
           onEnd: (error) => this.end(error),
         },

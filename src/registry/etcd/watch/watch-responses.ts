@@ -26,8 +26,9 @@ export function watchResponseReader(startRevision: bigint, member: string): (byt
 
   const told = (changes: readonly Change[]): WatchSignal | undefined => {
     // Some versions send older events than were asked for (etcd issue 20221); they come in the order of revisions.
-    const isOld = (change: Change | undefined) => change !== undefined && change.modRevision < startRevision;
-    const wanted = isOld(changes[0]) ? changes.filter((change) => !isOld(change)) : changes;
+    const [first] = changes;
+    if (first !== undefined && first.modRevision >= startRevision) return { kind: "changed", changes };
+    const wanted = changes.filter(({ modRevision }) => modRevision >= startRevision);
     return wanted.length > 0 ? { kind: "changed", changes: wanted } : undefined;
   };
   return (bytes) => {
