@@ -151,7 +151,7 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
     if (this.#closing.signal.aborted) throw this.#closed();
     const { ready, connecting } = this.#endpointer.availability.current;
     if (ready === 0 && connecting > 0) return undefined; // without a look at the endpoints: many may wait for many
-    const candidate = this.#ejection?.dueFor(request) ?? this.#picker(request);
+    const candidate = this.#ejection === undefined ? this.#picker(request) : this.#ejection.pick(this.#picker, request);
     if (candidate === undefined) {
       const { current } = this.#endpointer.membership;
       if (this.#whenEmpty === "fail" || noneWillCome(current)) throw this.nothingToPick();

@@ -134,6 +134,7 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
    * heaviest would get every call, and it is the strategy's part to draw it more often.
    */
   cost(): number {
+    if (this.health?.invited) return 0; // what it was known for before says nothing now
     const cost = this.meter === undefined ? this.pending + 1 : this.meter.cost();
     const share = this.weight / this.#unsaid.mean;
     if (share === 1) return cost;

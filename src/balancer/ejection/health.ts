@@ -20,6 +20,8 @@ export interface Ward<M extends Member> {
   readonly rule: EjectionRule;
   /** True while ejections are ignored. */
   readonly panicking: boolean;
+  /** During a pick: it may be a probe of those whose probe was due by then. */
+  readonly invitedMs: number;
   nowMs(): number;
   /** How long the ejection of that number lasts, from 1. */
   ejectionMs(number: number): number;
@@ -62,7 +64,12 @@ export class Health<M extends Member> {
 
   /** Whether it should get calls as the others do. */
   get admitted(): boolean {
-    return this.#state === "trusted" || this.#ward.panicking;
+    return this.#state === "trusted" || this.invited || this.#ward.panicking;
+  }
+
+  /** Whether the pick in progress should rather be its probe. */
+  get invited(): boolean {
+    return this.probeMs <= this.#ward.invitedMs;
   }
 
   /** `call` was placed on it. The first one after an ejection is the probe, whoever chose it. */

@@ -2,12 +2,20 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, it } from "vitest";
 import { endpoints } from "../../endpoints/endpointer.js";
 import { cancelled, type Outcome, overtaken, timedOut } from "../../outcome.js";
+import { seededRandom } from "../../random.js";
 import { manualConnections } from "../../testing/manual-connections.js";
 import { manualMembership } from "../../testing/manual-registry.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
 import { balance } from "../balance.js";
 import type { Pick, PickRequest } from "../balancer.js";
+import { filter } from "../combinators/filter.js";
+import type { Metric } from "../meter.js";
+import { peakEwma } from "../meters/peak-ewma.js";
+import { reluctance } from "../reluctance.js";
+import { maglev } from "../strategies/maglev.js";
+import { p2c } from "../strategies/p2c.js";
 import { roundRobin } from "../strategies/round-robin.js";
+import type { Candidate, PickContext, Strategy } from "../strategy.js";
 import type { EjectionOptions } from "./ejection-rule.js";
 
 const A = "10.0.0.1:1";
@@ -18,15 +26,31 @@ const OK: Outcome = { kind: "ok", reached: "maybe-seen" };
 const FAILED: Outcome = { kind: "failed", reached: "maybe-seen", fault: "server", code: "UNAVAILABLE" };
 const BUSY: Outcome = { kind: "failed", reached: "maybe-seen", fault: "overload", code: "RESOURCE_EXHAUSTED" };
 
+/** By turns, but at once to whoever costs nothing: to a probe that is due. */
+const eager: Strategy = (environment) => {
+  const distribute = roundRobin()(environment);
+  return <E extends Candidate>(candidates: readonly E[]) => {
+    const turn = distribute(candidates);
+    return (context: PickContext) =>
+      candidates.find((one) => one.cost() === 0 && reluctance(one, context) === 0) ?? turn(context);
+  };
+};
+
 /** Without jitter, unless there is a `random`: an ejection lasts as long as it may. */
-function setUp(addresses: readonly string[] = [A, B, C], ejection: EjectionOptions = {}, random = () => 1 - 1e-9) {
+function setUp(
+  addresses: readonly string[] = [A, B, C],
+  ejection: EjectionOptions = {},
+  random = () => 1 - 1e-9,
+  strategy = eager,
+  metric?: Metric,
+) {
   const clock = virtualClock();
   const membership = manualMembership();
   const connections = manualConnections((address) => address);
   const endpointer = endpoints(membership, connections.connect, { clock, random });
   const lines: string[] = [];
   const logger = { warn: (line: string) => void lines.push(line), info: () => {} };
-  const balancer = balance(endpointer, roundRobin(), { clock, random, ejection, logger, service: "book" });
+  const balancer = balance(endpointer, strategy, { clock, random, metric, ejection, logger, service: "book" });
   membership.live(...addresses);
 
   const pick = (request: PickRequest = { idempotent: true }): Pick<string> => {
@@ -321,6 +345,52 @@ describe("a probe", () => {
     await clock.advance(1_000);
     expect(pick({ idempotent: true, exclude: new Set([A]) }).endpoint.address).not.toBe(A);
     expect(pick({ idempotent: true, exclude: new Set([B]) }).endpoint.address).toBe(A);
+  });
+});
+
+describe("a probe, as any call,", () => {
+  const keysOf = (address: string, pick: (request: PickRequest) => Pick<string>) => {
+    const keys = Array.from({ length: 60 }, (_, n) => `user-${n}`);
+    return keys.filter((hashKey) => pick({ hashKey }).endpoint.address === address);
+  };
+
+  it("goes where the strategy lets it: never past a filter", async () => {
+    const strategy = filter(roundRobin(), { match: { version: "1" }, fallback: "none" });
+    const { membership, fail, pick, clock } = setUp([], {}, undefined, strategy);
+    const versions = (...each: string[]) =>
+      membership.live(...[A, B, C].map((address, n) => ({ id: address, address, version: each[n]! })));
+    versions("1", "1", "1");
+    fail(C);
+    versions("1", "1", "2"); // the others' calls are not for this one any more
+    await clock.advance(60_000);
+    const tried = Array.from({ length: 50 }, () => pick().endpoint.address);
+    expect(new Set(tried)).toEqual(new Set([A, B]));
+    versions("1", "1", "1");
+    expect([1, 2, 3].map(() => pick().endpoint.address)).toContain(C);
+  });
+
+  it("is one with a key of the endpoint's own, in a strategy that hashes", async () => {
+    const { pick, clock } = setUp([A, B, C], {}, undefined, maglev());
+    const [own, others] = [keysOf(C, pick), keysOf(A, pick)];
+    for (const hashKey of own.slice(0, 5)) pick({ hashKey }).done(FAILED);
+    expect(keysOf(C, pick)).toEqual([]);
+    await clock.advance(5_000);
+    for (const hashKey of others) expect(pick({ hashKey, idempotent: true }).endpoint.address).toBe(A);
+    expect(pick({ hashKey: own[0]!, idempotent: true }).endpoint.address).toBe(C);
+  });
+
+  it("comes about as soon as p2c draws the endpoint, whatever it cost before", async () => {
+    const { pick, clock } = setUp([A, B, C], {}, seededRandom(1), p2c(), peakEwma());
+    for (let n = 0; n < 20; n += 1) {
+      const picked = pick();
+      await clock.advance(10);
+      picked.done(OK);
+    }
+    for (let n = 0; n < 5; n += 1) pick({ exclude: new Set([A, B]) }).done(FAILED);
+    await clock.advance(5_000);
+    let picks = 1;
+    while (pick().endpoint.address !== C) picks += 1;
+    expect(picks).toBeLessThan(10); // two of three pairs have it: a longer row of misses is one of 60,000
   });
 });
 

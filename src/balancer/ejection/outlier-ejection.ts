@@ -10,14 +10,14 @@ import type { Clock } from "../../clock.js";
 import type { Availability } from "../../endpoints/endpoint.js";
 import type { Live } from "../../live.js";
 import type { Random } from "../../random.js";
+import type { PickContext, Picker } from "../strategy.js";
 import type { EjectionReport } from "./ejection-report.js";
 import type { EjectionRule } from "./ejection-rule.js";
 import { Health, type Member, type Ward } from "./health.js";
 import type { HealthEvent } from "./health-machine.js";
 
 /** What is known of a call that may be a probe. */
-export interface ProbeContext {
-  readonly exclude?: ReadonlySet<string> | undefined;
+export interface ProbeContext extends PickContext {
   readonly idempotent?: boolean | undefined;
 }
 
@@ -34,6 +34,7 @@ const WAIT_FOR_IDEMPOTENT_MS = 1_000;
 
 export class OutlierEjection<M extends Member> implements Ward<M>, Disposable {
   readonly rule: EjectionRule;
+  invitedMs = Number.NEGATIVE_INFINITY;
   readonly #environment: EjectionEnvironment;
   readonly #subscription: Disposable;
   /** Of addresses in the set. */
@@ -79,16 +80,16 @@ export class OutlierEjection<M extends Member> implements Ward<M>, Disposable {
     this.#retained = members.length - this.#registered;
   }
 
-  /** Whom the call should probe, past the strategy, which might not come to it for long. */
-  dueFor({ exclude, idempotent }: ProbeContext): M | undefined {
-    if (this.#nextProbeMs === Number.POSITIVE_INFINITY) return undefined;
-    const harmless = idempotent === true && (exclude === undefined || exclude.size === 0);
-    const untilMs = this.nowMs() - (harmless ? 0 : WAIT_FOR_IDEMPOTENT_MS);
-    if (untilMs < this.#nextProbeMs) return undefined;
-    for (const { member, probeMs } of this.#ejected) {
-      if (member?.takesCalls && probeMs <= untilMs && !exclude?.has(member.address)) return member;
+  /** Picks for `call`: those whose probe is due are among the candidates, if it is a call that may probe them. */
+  pick(picker: Picker<M>, call: ProbeContext): M | undefined {
+    if (this.#nextProbeMs === Number.POSITIVE_INFINITY) return picker(call);
+    const harmless = call.idempotent === true && (call.exclude === undefined || call.exclude.size === 0);
+    this.invitedMs = this.nowMs() - (harmless ? 0 : WAIT_FOR_IDEMPOTENT_MS);
+    try {
+      return picker(call);
+    } finally {
+      this.invitedMs = Number.NEGATIVE_INFINITY;
     }
-    return undefined;
   }
 
   nowMs(): number {
