@@ -5,10 +5,10 @@
  * Calls with a hash key are divided by it, so that a user is always on one side; and when the part grows, everybody stays
  * who was in it. While one side has nobody usable, the other takes all calls: a canary that dies costs no call.
  */
+import { checkNumber } from "../../check-number.js";
 import { refuseUnknownOptions } from "../../known-options.js";
 import type { Strategy } from "../strategy.js";
 import { byGroups } from "./by-groups.js";
-import { checkNumber } from "./check-number.js";
 import { type Matching, matcher } from "./matching.js";
 
 export interface CanaryOptions {

@@ -6,10 +6,10 @@
  * used. A level none of which is usable gets nothing, and a retry that finds no untried endpoint in its level goes to the
  * next.
  */
+import { checkNumber } from "../../check-number.js";
 import { refuseUnknownOptions } from "../../known-options.js";
 import type { Candidate, Strategy } from "../strategy.js";
 import { byGroups } from "./by-groups.js";
-import { checkNumber } from "./check-number.js";
 import { priorityShares } from "./priority-shares.js";
 
 export interface PriorityOptions {

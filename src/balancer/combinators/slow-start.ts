@@ -10,12 +10,12 @@
  * The factor is relative to the warmest candidate: where all are new, nobody is held back, and nobody waits. And while many
  * are new, as in a roll-out, they are held back less: what they are spared the others get, the last old one most of all.
  */
+import { checkNumber } from "../../check-number.js";
 import type { Clock } from "../../clock.js";
 import { hashFraction } from "../../hash.js";
 import { refuseUnknownOptions } from "../../known-options.js";
 import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Picker, Strategy } from "../strategy.js";
-import { checkNumber } from "./check-number.js";
 
 export interface SlowStartOptions {
   /** How long an endpoint warms up; default 30,000 ms. (Envoy: `slow_start_window`, off by default.) */

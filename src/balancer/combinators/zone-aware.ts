@@ -9,11 +9,11 @@
  * of the servers, unless it is told: this never loads a zone beyond its part while callers are spread evenly, and where they
  * are not, a small zone is spared rather than flooded.
  */
+import { checkNumber } from "../../check-number.js";
 import { RollcallError } from "../../errors.js";
 import { refuseUnknownOptions } from "../../known-options.js";
 import type { Candidate, Picker, Strategy } from "../strategy.js";
 import { byGroups, type Share } from "./by-groups.js";
-import { checkNumber } from "./check-number.js";
 import type { GroupHealth } from "./group.js";
 
 export interface ZoneAwareOptions {

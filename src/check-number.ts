@@ -1,4 +1,4 @@
-import { RollcallError } from "../../errors.js";
+import { RollcallError } from "./errors.js";
 
 /** Refuses a value that is not in `range`, which says in words what `fits` has found. */
 export function checkNumber(name: string, value: unknown, range: string, fits: boolean): void {
