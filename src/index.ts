@@ -38,11 +38,11 @@ export { type PriorityOptions, priority } from "./balancer/combinators/priority.
 export { type SlowStartOptions, slowStart } from "./balancer/combinators/slow-start.js";
 export { type ZoneAwareOptions, zoneAware } from "./balancer/combinators/zone-aware.js";
 export type { EjectionOptions } from "./balancer/ejection/ejection-rule.js";
+export { balancerNamed, balancerNames, type NamedBalancer } from "./balancer/menu.js";
 export { type PeakEwmaOptions, peakEwma } from "./balancer/meters/peak-ewma.js";
 export { pending } from "./balancer/meters/pending.js";
 export { leastRequest } from "./balancer/strategies/least-request.js";
 export { type MaglevOptions, maglev } from "./balancer/strategies/maglev.js";
-export { balancerNamed, balancerNames, type NamedBalancer } from "./balancer/strategies/menu.js";
 export { p2c } from "./balancer/strategies/p2c.js";
 export { random } from "./balancer/strategies/random.js";
 export { type RendezvousOptions, rendezvous } from "./balancer/strategies/rendezvous.js";

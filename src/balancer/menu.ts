@@ -2,16 +2,16 @@
  * The balancers that can be chosen by name, as on the command line: each a strategy with the metric that it is meant for.
  * Those that hash are left out: a command line has no keys for them.
  */
-import { RollcallError } from "../../errors.js";
-import type { Metric } from "../meter.js";
-import { peakEwma } from "../meters/peak-ewma.js";
-import { pending } from "../meters/pending.js";
-import type { Strategy } from "../strategy.js";
-import { leastRequest } from "./least-request.js";
-import { p2c } from "./p2c.js";
-import { random } from "./random.js";
-import { roundRobin } from "./round-robin.js";
-import { weightedRoundRobin } from "./weighted-round-robin.js";
+import { RollcallError } from "../errors.js";
+import type { Metric } from "./meter.js";
+import { peakEwma } from "./meters/peak-ewma.js";
+import { pending } from "./meters/pending.js";
+import { leastRequest } from "./strategies/least-request.js";
+import { p2c } from "./strategies/p2c.js";
+import { random } from "./strategies/random.js";
+import { roundRobin } from "./strategies/round-robin.js";
+import { weightedRoundRobin } from "./strategies/weighted-round-robin.js";
+import type { Strategy } from "./strategy.js";
 
 /** To be spread into the options of a client. */
 export interface NamedBalancer {
