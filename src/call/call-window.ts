@@ -1,16 +1,14 @@
 /**
- * What became of the calls that began lately.
+ * What became of the calls that ended lately.
  *
- * A call counts from its start, and its end is put down to the time when it began, so that a call and its end leave the
- * window together. One that has just begun is not held against the service: nobody can know yet.
+ * A call counts from its end, when something is known of it: counted from its start, one that takes longer than the window
+ * would be a call without an end for as long as it counts, and the failures of a service that hangs would be forgotten before
+ * they are known.
  */
 const SLICES = 10;
 
-/** The calls that began in one slice of time. */
+/** The calls that ended in one slice of time. */
 export interface Cohort {
-  started: number;
-  /** Of those, without an end so far. */
-  pending: number;
   accepted: number;
   failed: number;
 }
@@ -26,7 +24,7 @@ export class CallWindow {
     this.#cohorts = Array.from({ length: SLICES }, empty);
   }
 
-  /** Those that begin now. The caller keeps count in it. */
+  /** Those that end now. The caller keeps count in it. */
   current(nowMs: number): Cohort {
     this.#moveTo(nowMs);
     return this.#cohorts[0] as Cohort;
@@ -35,12 +33,6 @@ export class CallWindow {
   sum(field: keyof Cohort, nowMs: number): number {
     this.#moveTo(nowMs);
     return this.#cohorts.reduce((sum, cohort) => sum + cohort[field], 0);
-  }
-
-  /** How many have no end, of those that began in this slice of the window or the one before. */
-  young(nowMs: number): number {
-    this.#moveTo(nowMs);
-    return (this.#cohorts[0]?.pending ?? 0) + (this.#cohorts[1]?.pending ?? 0);
   }
 
   #moveTo(nowMs: number): void {
@@ -53,5 +45,5 @@ export class CallWindow {
 }
 
 function empty(): Cohort {
-  return { started: 0, pending: 0, accepted: 0, failed: 0 };
+  return { accepted: 0, failed: 0 };
 }

@@ -107,6 +107,47 @@ describe("a circuit breaker", () => {
     expect(await call()).toBe("answer");
   });
 
+  it("opens over a service that hangs, although its calls begin a whole window before they end", async () => {
+    const { service, load, lines } = breaker();
+    service.serve = never;
+    await load(10, 15);
+    expect(lines).toHaveLength(1);
+  });
+
+  it("takes the first message of a stream for its success, which may go on for days", async () => {
+    const { clock, service, call, fail, lines } = breaker();
+    await fail(20);
+    await clock.advance(5_000);
+    service.serve = async (context) => {
+      context.holdUntil(never());
+      return "first message";
+    };
+    expect(await call()).toBe("first message");
+    expect(lines.at(-1)).toBe('the circuit of "book" is closed again');
+    expect(await call()).toBe("first message");
+  });
+
+  it("lets another call try it out when the first has not ended after a rest, and goes by whichever ends first", async () => {
+    const { clock, service, call, fail, lines } = breaker();
+    await fail(20);
+    await clock.advance(5_000);
+    const answers: ((_: string) => void)[] = [];
+    service.serve = () => new Promise((resolve) => void answers.push(resolve));
+    const first = call();
+    await clock.advance(4_999);
+    expect(await call()).toBe("CIRCUIT_OPEN");
+    await clock.advance(1);
+    const second = call();
+    expect(await call()).toBe("CIRCUIT_OPEN");
+    answers[0]?.("late");
+    expect(await first).toBe("late");
+    service.serve = async () => "answer";
+    expect(await call()).toBe("answer");
+    answers[1]?.("later");
+    expect(await second).toBe("later");
+    expect(lines).toHaveLength(2);
+  });
+
   it("judges by nothing that began before it opened", async () => {
     const { clock, service, call, fail } = breaker();
     const pending: ((error: Error) => void)[] = [];

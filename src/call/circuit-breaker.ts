@@ -20,7 +20,7 @@ import { publishCircuitBreaker } from "../observe/events.js";
 import type { Outcome } from "../outcome.js";
 import type { Layer } from "./call.js";
 import { CallWindow } from "./call-window.js";
-import { follow, isServersFault } from "./follow.js";
+import { followAnswer, isAccepted, isServersFault } from "./follow.js";
 
 export type CircuitState = "closed" | "open" | "half-open";
 export type CircuitChange = "failing" | "rested" | "recovered";
@@ -34,7 +34,7 @@ export interface CircuitBreakerOptions {
   readonly minCalls?: number | undefined;
   /** How far back calls count; default 10,000 ms. (gobreaker: `Interval`.) */
   readonly windowMs?: number | undefined;
-  /** How long it stays open; default 5,000 ms. (Hystrix: `sleepWindow`; gobreaker: `Timeout`, 60 s.) */
+  /** How long it stays open, and how long one call may try it out before another does; default 5,000 ms. (Hystrix: `sleepWindow`; gobreaker: `Timeout`, 60 s.) */
   readonly openMs?: number | undefined;
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | false | undefined;
@@ -73,7 +73,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Layer {
     return (operation, callOptions) => {
       const refusal = breaker.refusal();
       if (refusal !== undefined) return Promise.reject(refusal);
-      return follow(next, operation, callOptions, breaker.begin());
+      return followAnswer(next, operation, callOptions, breaker.begin());
     };
   };
 }
@@ -85,7 +85,8 @@ class CircuitBreaker {
   #state: CircuitState = "closed";
   #window: CallWindow;
   #openedMs = 0;
-  #probing = false;
+  /** When the newest call that tries it out began, unless that one told nothing. */
+  #probedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: CircuitBreakerOptions) {
     const { name, failureRatio, minCalls, windowMs, openMs } = options;
@@ -104,8 +105,10 @@ class CircuitBreaker {
   /** Why a call may not be sent now. */
   refusal(): RollcallError | undefined {
     const { name, openMs } = this.#options;
-    if (this.#state === "open" && this.#clock.nowMs() - this.#openedMs >= openMs) this.#change("rested");
-    if (this.#state === "closed" || (this.#state === "half-open" && !this.#probing)) return undefined;
+    if (this.#state === "closed") return undefined;
+    const nowMs = this.#clock.nowMs();
+    if (this.#state === "open" && nowMs - this.#openedMs >= openMs) this.#change("rested");
+    if (this.#state === "half-open" && nowMs - this.#probedMs >= openMs) return undefined;
     const until = this.#state === "open" ? "it is tried again soon" : "one call is trying it out";
     return new RollcallError(
       "CIRCUIT_OPEN",
@@ -113,26 +116,31 @@ class CircuitBreaker {
     );
   }
 
-  /** Counts a call that is sent; what it returns, its end. */
+  /** Counts a call that is sent; what it returns, its answer, unless the state has changed since. */
   begin(): (outcome: Outcome) => void {
-    if (this.#state === "half-open") {
-      this.#probing = true;
-      return (outcome) => this.#probed(outcome);
-    }
     const window = this.#window;
-    const cohort = window.current(this.#clock.nowMs());
+    const isProbe = this.#state === "half-open";
+    if (isProbe) this.#probedMs = this.#clock.nowMs();
     return (outcome) => {
-      if (isServersFault(outcome)) cohort.failed += 1;
-      else if (says(outcome)) cohort.accepted += 1;
-      if (window === this.#window && this.#state === "closed") this.#judge();
+      if (window !== this.#window) return;
+      if (isProbe) this.#probed(outcome);
+      else this.#count(outcome);
     };
   }
 
   #probed(outcome: Outcome): void {
-    this.#probing = false;
     if (isServersFault(outcome))
       this.#change("failing", `a call that tried it out failed with ${outcome.code ?? "an error"}`);
-    else if (says(outcome)) this.#change("recovered");
+    else if (isAccepted(outcome)) this.#change("recovered");
+    else this.#probedMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #count(outcome: Outcome): void {
+    const ended = this.#window.current(this.#clock.nowMs());
+    if (isAccepted(outcome)) ended.accepted += 1;
+    if (!isServersFault(outcome)) return;
+    ended.failed += 1;
+    this.#judge();
   }
 
   #judge(): void {
@@ -149,14 +157,10 @@ class CircuitBreaker {
     const before = this.#state;
     this.#state = transition(before, change);
     this.#window = new CallWindow(this.#options.windowMs);
+    this.#probedMs = Number.NEGATIVE_INFINITY;
     if (this.#state === "open") this.#openedMs = this.#clock.nowMs();
     if (before === "closed") this.#logger.warn(`the circuit of "${name}" is open: ${reason}`);
     if (this.#state === "closed") this.#logger.warn(`the circuit of "${name}" is closed again`);
     publishCircuitBreaker({ name, state: this.#state, ...(reason !== undefined && { reason }) });
   }
-}
-
-/** Whether it says anything of the service: not if it was given up, or never sent. */
-function says({ kind, fault }: Outcome): boolean {
-  return kind === "ok" || fault === "caller";
 }

@@ -34,9 +34,35 @@ export function follow<C, R>(
   return result;
 }
 
+/** The same for layers that ask only whether a call was answered: a stream is with its first message. */
+export function followAnswer<C, R>(
+  next: Call<C>,
+  operation: (client: C, context: CallContext) => Promise<R>,
+  options: CallOptions | undefined,
+  onAnswer: (outcome: Outcome) => void,
+): Promise<R> {
+  let told = false;
+  const tell = (outcome: Outcome) => {
+    if (told) return;
+    told = true;
+    onAnswer(outcome);
+  };
+  const result = follow(next, operation, options, tell);
+  result.then(
+    () => tell(ok),
+    () => {}, // `follow` tells
+  );
+  return result;
+}
+
 /** Whether the failure is one of the service's and not of its callers: what breakers, throttles and limits look at. */
 export function isServersFault({ kind, fault }: Outcome): boolean {
   return kind === "failed" && (fault === "server" || fault === "overload");
+}
+
+/** Whether the service took the call, were it to say that it is wrong. A call that was given up, or not sent, tells nothing. */
+export function isAccepted({ kind, fault }: Outcome): boolean {
+  return kind === "ok" || (kind === "failed" && fault === "caller");
 }
 
 /** A call that rollcall refused itself has reached nobody and is nobody's fault. */

@@ -62,11 +62,23 @@ describe("a throttle", () => {
     expect(new Set(await Promise.all(all))).toEqual(new Set(["late"]));
   });
 
-  it("takes calls for failures that have no answer for seconds", async () => {
+  it("refuses nothing of calls and streams that take longer than its window", async () => {
+    const { clock, service, load } = throttled();
+    service.serve = () => answerIn(clock, 9_000);
+    await load(20, 40);
+    service.serve = async (context) => {
+      context.holdUntil(never());
+      return "first message";
+    };
+    await load(20, 40);
+    expect(service.refused).toEqual({});
+  });
+
+  it("takes calls for failures whose time is over", async () => {
     const { service, load } = throttled();
     service.serve = never;
-    await load(20, 8);
-    expect(service.refused.THROTTLED).toBeGreaterThan(20);
+    await load(20, 20);
+    expect(service.refused.THROTTLED).toBeGreaterThan(100);
   });
 
   it("does not count what was given up", async () => {

@@ -9,7 +9,7 @@
  *
  * Why 10 s and not the book's 2 min: calls refused here count as requests, so that after an outage as long as the window
  * about one call a window gets through, and what gets through then grows by a factor e in half a window. With 10 s everything
- * gets through again after about 25 s, with 2 min after minutes. For the same reason one call a second is always let through.
+ * gets through again after about 20 s, with 2 min after five minutes. For the same reason one call a second is always let through.
  */
 import { type Clock, systemClock } from "../clock.js";
 import { checkDuration } from "../deadline-queue.js";
@@ -17,7 +17,7 @@ import { RollcallError } from "../errors.js";
 import { type Random, systemRandom } from "../random.js";
 import type { Layer } from "./call.js";
 import { CallWindow } from "./call-window.js";
-import { follow, isServersFault } from "./follow.js";
+import { followAnswer, isAccepted, isServersFault } from "./follow.js";
 
 export interface ThrottleOptions {
   /** How many requests are sent for each that is accepted; default 2. Less refuses earlier. (SRE book: `K`.) */
@@ -47,21 +47,18 @@ export function throttle(options: ThrottleOptions = {}): Layer {
     let sentMs = Number.NEGATIVE_INFINITY;
     return (operation, callOptions) => {
       const nowMs = clock.nowMs();
-      const requests = window.sum("started", nowMs);
       const accepts = window.sum("accepted", nowMs);
-      const excess = requests - FORGIVEN - window.young(nowMs) - k * accepts;
-      const cohort = window.current(nowMs);
-      cohort.started += 1;
+      const requests = accepts + window.sum("failed", nowMs);
+      const excess = requests - FORGIVEN - k * accepts;
       if (random() < excess / (requests + 1) && nowMs - sentMs < PROBE_MS) {
+        window.current(nowMs).failed += 1;
         return Promise.reject(throttled(requests, accepts, windowMs));
       }
       sentMs = nowMs;
-      cohort.pending += 1;
-      return follow(next, operation, callOptions, (outcome) => {
-        cohort.pending -= 1;
-        if (isServersFault(outcome)) return;
-        if (outcome.kind === "ok" || outcome.fault === "caller") cohort.accepted += 1;
-        else cohort.started -= 1; // given up, or never sent: it says nothing of the service
+      return followAnswer(next, operation, callOptions, (outcome) => {
+        const ended = window.current(clock.nowMs());
+        if (isServersFault(outcome)) ended.failed += 1;
+        else if (isAccepted(outcome)) ended.accepted += 1;
       });
     };
   };
