@@ -154,4 +154,22 @@ describe("p2c over a balancer", () => {
       }
     }
   });
+
+  it("tries an endpoint of little weight of which nothing is known, while nobody is busy", async () => {
+    const clock = virtualClock();
+    const membership = manualMembership();
+    const { connect } = manualConnections((address) => address);
+    const options = { clock, random: seededRandom(1), metric: peakEwma() };
+    const balancer = balance(endpoints(membership, connect, { clock }), p2c(), options);
+    const heavy = ["a:1", "b:1", "c:1"].map((address) => ({ id: address, address, weight: 4 }));
+    membership.live(...heavy, { id: "light:1", address: "light:1", weight: 1 });
+    let light = 0;
+    for (let n = 0; n < 1_300; n += 1) {
+      const pick = balancer.pick() as Pick<string>; // all are ready
+      await clock.advance(10);
+      pick.done(OK);
+      if (pick.endpoint.address === "light:1") light += 1;
+    }
+    expect(Math.abs(light / 100 - 1)).toBeLessThan(0.2);
+  });
 });

@@ -138,7 +138,7 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
     const cost = this.meter === undefined ? this.pending + 1 : this.meter.cost();
     const share = this.weight / this.#unsaid.mean;
     if (share === 1) return cost;
-    const idle = this.meter === undefined ? 1 : (this.meter.idleCost?.() ?? 0);
+    const idle = this.meter?.idleCost?.() ?? cost / (this.pending + 1); // what was never measured is not heavier for its weight
     return idle + (cost - idle) / share;
   }
 }
