@@ -4,6 +4,7 @@
  * This is the hot path. On success it costs this object, its pick and one promise: the deadline waits in a shared queue,
  * and an AbortController is made only for an operation that reads `signal`.
  */
+import { AsyncResource } from "node:async_hooks";
 import type { AttemptTicket, CallContext, CallOptions, RunningAttempt } from "../call/call.js";
 import { type Deadline, deadlineAfter } from "../deadline-queue.js";
 import { RollcallError, reportStray, toError } from "../errors.js";
@@ -144,7 +145,7 @@ export class Attempt<C, R> implements CallContext, RunningAttempt, Deadline {
   /** The time of a whole call runs while it waits; that of one attempt among several begins with its pick. */
   #wait(untilMs: number): void {
     if (this.#ticket === undefined) this.#desk.deadlines.add(this);
-    this.#stopWaiting = this.#desk.wait(() => {
+    const tryNow = () => {
       try {
         const pick = this.#desk.tryPick(this.#options, untilMs);
         if (pick === undefined) return false;
@@ -155,7 +156,9 @@ export class Attempt<C, R> implements CallContext, RunningAttempt, Deadline {
         this.#fail(toError(error), NOT_PLACED);
       }
       return true;
-    });
+    };
+    // In the caller's context, and not of whoever changes the set: the operation may look for its trace or its request there.
+    this.#stopWaiting = this.#desk.wait(AsyncResource.bind(tryNow));
   }
 
   #run(pick: Pick<C>): void {

@@ -1,4 +1,5 @@
 /** A bucket of tokens, and the calls that wait for one, first come first served. */
+import { AsyncResource } from "node:async_hooks";
 import type { Clock, Timer } from "../clock.js";
 import { deadlineAfter } from "../deadline-queue.js";
 import { RollcallError } from "../errors.js";
@@ -54,12 +55,13 @@ export class RateQueue {
         leave();
         reject(new RollcallError("CANCELLED", "the call was cancelled", { cause: signal?.reason }));
       };
-      const go = () => {
+      // In the caller's context: the timer is shared.
+      const go = AsyncResource.bind(() => {
         leave();
         const waitedMs = this.#clock.nowMs() - startedMs;
         const timeoutMs = options.timeoutMs === undefined ? undefined : Math.max(0, options.timeoutMs - waitedMs);
         next(operation, { ...options, timeoutMs }).then(resolve, reject);
-      };
+      });
       if (signal?.aborted) return onAbort();
       signal?.addEventListener("abort", onAbort);
       if (attempt !== undefined) {

@@ -12,6 +12,7 @@
  * In the queue of deadlines it has one place, for what comes first: the deadline, the end of the newest attempt's share or,
  * where calls are hedged, the time that most calls take.
  */
+import { AsyncResource } from "node:async_hooks";
 import type { Timer } from "../clock.js";
 import { type Deadline, deadlineAfter } from "../deadline-queue.js";
 import { RollcallError, toError } from "../errors.js";
@@ -49,6 +50,8 @@ export class RetriedCall<C, R> implements Deadline {
   #end: Outcome | undefined;
   #launched = 0;
   #attemptsLeft: number;
+  /** The caller's, for attempts beside a slow one: the timer that starts them is shared, and has another's or none. */
+  #context: AsyncResource | undefined;
   /** Made with the first failure. */
   #plan: RetryPlan | undefined;
   /** The newest attempt, once it has been left alone although it could have been hedged. */
@@ -79,6 +82,7 @@ export class RetriedCall<C, R> implements Deadline {
       return;
     }
     signal?.addEventListener("abort", this);
+    if (this.#idempotent) this.#context = new AsyncResource("RetriedCall");
     this.#environment.budget.deposit(this.#startedMs);
     this.#environment.hedging?.deposit(this.#startedMs);
     this.#launch(this.#startedMs);
@@ -90,7 +94,7 @@ export class RetriedCall<C, R> implements Deadline {
       this.#flight.suspect();
       this.#stop(outOfTime(nowMs - this.#startedMs, this.#log?.lastError), timedOut);
     } else {
-      this.#checkPace(nowMs);
+      this.#context?.runInAsyncScope(() => this.#checkPace(nowMs));
     }
   }
 
