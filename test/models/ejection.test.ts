@@ -23,6 +23,8 @@ const OVERLOADED: Outcome = { kind: "failed", reached: "maybe-seen", fault: "ove
 /** Every call is over before a probe would be given up for silent. */
 const LONGEST_CALL_MS = 2_000;
 const MAX_EJECTION_MS = 20_000;
+/** Half of the first one. A longer one is cut short when the connection comes back, or another endpoint recovers. */
+const SHORTEST_EJECTION_MS = 2_500;
 
 type Step =
   | { readonly do: "calls"; readonly count: number; readonly idempotent: boolean; readonly tried: number }
@@ -79,7 +81,7 @@ class World implements Disposable {
   readonly #balancer;
   readonly #inFlight: { readonly pick: Pick<string>; readonly endsMs: number; readonly probe: boolean }[] = [];
   readonly #health = new Map<string, number>();
-  /** As the events tell it: since when, and for how long at least, unless its connection was lost meanwhile. */
+  /** As the events tell it, and for how long at least. */
   readonly ejected = new Map<string, { readonly untilMs: number }>();
   /** What the events should not have told: an error thrown at a channel would reach nobody. */
   readonly violations: string[] = [];
@@ -180,10 +182,6 @@ class World implements Disposable {
   #connect(address: string, state: "ready" | "failing" | "connecting"): void {
     const connection = this.#connections.made.findLast(({ instance }) => instance.address === address);
     connection?.status.set(state);
-    // It may be probed sooner then, and not before half of the first ejection is over.
-    const ejection = this.ejected.get(address);
-    if (ejection === undefined || state !== "ready") return;
-    this.ejected.set(address, { untilMs: Math.min(ejection.untilMs, this.clock.nowMs() + 2_500) });
   }
 
   #heard({ address, state, forMs = 0, ejected, total, reason }: EjectionEvent): void {
@@ -192,7 +190,7 @@ class World implements Disposable {
       return;
     }
     if (!this.ejected.has(address) && ejected > total / 2) this.violations.push(`${ejected} of ${total}: ${reason}`);
-    this.ejected.set(address, { untilMs: this.clock.nowMs() + forMs });
+    this.ejected.set(address, { untilMs: this.clock.nowMs() + Math.min(forMs, SHORTEST_EJECTION_MS) });
   }
 
   [Symbol.dispose](): void {
