@@ -51,3 +51,10 @@ it("saves no more than a window's worth in quiet times", () => {
   spend(budget, 0);
   expect(spend(budget, 3_600_000)).toBeLessThanOrEqual(100);
 });
+
+it("refuses numbers that would bound nothing, as a missing setting makes them", () => {
+  for (const options of [{ ratio: Number.NaN }, { ratio: -1 }, { reservePerSecond: Number.NaN }]) {
+    expect(() => retryBudget(options)).toThrow(/must be a number from 0 on, not/);
+  }
+  expect(() => retryBudget({ windowMs: 0 })).toThrow("windowMs must be a number of milliseconds above 0, not 0");
+});

@@ -5,6 +5,9 @@
  * servers that are already down. A budget grows with the calls that are made, so retries stay a fraction of them (Finagle's
  * RetryBudget, Linkerd's `retry_budget`; gRPC's retry throttling has the same aim).
  */
+import { checkNumber, checkWindow } from "../check-number.js";
+import { refuseUnknownOptions } from "../known-options.js";
+
 export interface RetryBudgetOptions {
   /** Retries earned by each call; default 0.2. (Finagle: `percentCanRetry`.) */
   readonly ratio?: number | undefined;
@@ -26,13 +29,20 @@ export interface RetryBudget {
 }
 
 const DEFAULTS = { ratio: 0.2, reservePerSecond: 10, windowMs: 10_000 };
+
+const KNOWN: Readonly<Record<keyof RetryBudgetOptions, true>> = { ratio: true, reservePerSecond: true, windowMs: true };
+
 /** The balance ages in steps of this length: often enough for a window of seconds, and cheap. */
 const STEP_MS = 100;
 
 /** Starts with one second's reserve. What is not spent fades away with the time constant `windowMs`. */
 export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
+  refuseUnknownOptions("retryBudget()", options, KNOWN);
   const { ratio = DEFAULTS.ratio, reservePerSecond = DEFAULTS.reservePerSecond } = options;
   const { windowMs = DEFAULTS.windowMs } = options;
+  checkNumber("ratio", ratio, "from 0 on", ratio >= 0);
+  checkNumber("reservePerSecond", reservePerSecond, "from 0 on", reservePerSecond >= 0);
+  checkWindow("windowMs", windowMs);
   const resting = (reservePerSecond * windowMs) / 1_000;
   let balance = reservePerSecond;
   let agedMs: number | undefined;

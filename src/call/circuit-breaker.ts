@@ -12,9 +12,11 @@
  *   half-open  ─ recovered ─▶ closed
  *   half-open  ─ failing ───▶ open
  */
+import { checkNumber, checkWindow } from "../check-number.js";
 import { type Clock, systemClock } from "../clock.js";
 import { checkDuration } from "../deadline-queue.js";
 import { RollcallError } from "../errors.js";
+import { refuseUnknownOptions } from "../known-options.js";
 import { type Logger, resolveLogger } from "../logger.js";
 import { publishCircuitBreaker } from "../observe/events.js";
 import type { Outcome } from "../outcome.js";
@@ -42,6 +44,16 @@ export interface CircuitBreakerOptions {
 
 const DEFAULTS = { name: "calls", failureRatio: 0.5, minCalls: 20, windowMs: 10_000, openMs: 5_000 };
 
+const KNOWN: Readonly<Record<keyof CircuitBreakerOptions, true>> = {
+  name: true,
+  failureRatio: true,
+  minCalls: true,
+  windowMs: true,
+  openMs: true,
+  clock: true,
+  logger: true,
+};
+
 /** The next state; the same one where the change means nothing. */
 export function transition(state: CircuitState, change: CircuitChange): CircuitState {
   switch (change) {
@@ -59,17 +71,9 @@ export function transition(state: CircuitState, change: CircuitChange): CircuitS
  * wraps has a breaker of its own.
  */
 export function circuitBreaker(options: CircuitBreakerOptions = {}): Layer {
-  const { failureRatio = DEFAULTS.failureRatio, minCalls = DEFAULTS.minCalls } = options;
-  if (!(failureRatio > 0 && failureRatio <= 1)) {
-    throw new RollcallError("INVALID_ARGUMENT", `failureRatio must be above 0 and at most 1, not ${failureRatio}`);
-  }
-  if (!(minCalls >= 1)) {
-    throw new RollcallError("INVALID_ARGUMENT", `minCalls must be a number from 1 on, not ${minCalls}`);
-  }
-  checkDuration("windowMs", options.windowMs);
-  checkDuration("openMs", options.openMs);
+  const settings = settingsOf(options);
   return (next) => {
-    const breaker = new CircuitBreaker(options);
+    const breaker = new CircuitBreaker(settings);
     return (operation, callOptions) => {
       const refusal = breaker.refusal();
       if (refusal !== undefined) return Promise.reject(refusal);
@@ -78,35 +82,46 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Layer {
   };
 }
 
+interface Settings {
+  readonly name: string;
+  readonly failureRatio: number;
+  readonly minCalls: number;
+  readonly windowMs: number;
+  readonly openMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** All of `CircuitBreakerOptions`, checked. */
+function settingsOf(options: CircuitBreakerOptions): Settings {
+  refuseUnknownOptions("circuitBreaker()", options, KNOWN);
+  const { name = DEFAULTS.name, failureRatio = DEFAULTS.failureRatio, minCalls = DEFAULTS.minCalls } = options;
+  const { windowMs = DEFAULTS.windowMs, openMs = DEFAULTS.openMs, clock = systemClock } = options;
+  checkNumber("failureRatio", failureRatio, "above 0 and at most 1", failureRatio > 0 && failureRatio <= 1);
+  checkNumber("minCalls", minCalls, "from 1 on", minCalls >= 1);
+  checkWindow("windowMs", windowMs);
+  checkDuration("openMs", openMs);
+  return { name, failureRatio, minCalls, windowMs, openMs, clock, logger: resolveLogger(options.logger) };
+}
+
 class CircuitBreaker {
-  readonly #options: CircuitBreakerOptions & typeof DEFAULTS;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
+  readonly #settings: Settings;
   #state: CircuitState = "closed";
   #window: CallWindow;
   #openedMs = 0;
   /** When the newest call that tries it out began, unless that one told nothing. */
   #probedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: CircuitBreakerOptions) {
-    const { name, failureRatio, minCalls, windowMs, openMs } = options;
-    this.#options = {
-      name: name ?? DEFAULTS.name,
-      failureRatio: failureRatio ?? DEFAULTS.failureRatio,
-      minCalls: minCalls ?? DEFAULTS.minCalls,
-      windowMs: windowMs ?? DEFAULTS.windowMs,
-      openMs: openMs ?? DEFAULTS.openMs,
-    };
-    this.#clock = options.clock ?? systemClock;
-    this.#logger = resolveLogger(options.logger);
-    this.#window = new CallWindow(this.#options.windowMs);
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#window = new CallWindow(settings.windowMs);
   }
 
   /** Why a call may not be sent now. */
   refusal(): RollcallError | undefined {
-    const { name, openMs } = this.#options;
+    const { name, openMs } = this.#settings;
     if (this.#state === "closed") return undefined;
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.#settings.clock.nowMs();
     if (this.#state === "open" && nowMs - this.#openedMs >= openMs) this.#change("rested");
     if (this.#state === "half-open" && nowMs - this.#probedMs >= openMs) return undefined;
     const until = this.#state === "open" ? "it is tried again soon" : "one call is trying it out";
@@ -120,7 +135,7 @@ class CircuitBreaker {
   begin(): (outcome: Outcome) => void {
     const window = this.#window;
     const isProbe = this.#state === "half-open";
-    if (isProbe) this.#probedMs = this.#clock.nowMs();
+    if (isProbe) this.#probedMs = this.#settings.clock.nowMs();
     return (outcome) => {
       if (window !== this.#window) return;
       if (isProbe) this.#probed(outcome);
@@ -136,7 +151,7 @@ class CircuitBreaker {
   }
 
   #count(outcome: Outcome): void {
-    const ended = this.#window.current(this.#clock.nowMs());
+    const ended = this.#window.current(this.#settings.clock.nowMs());
     if (isAccepted(outcome)) ended.accepted += 1;
     if (!isServersFault(outcome)) return;
     ended.failed += 1;
@@ -144,8 +159,8 @@ class CircuitBreaker {
   }
 
   #judge(): void {
-    const { failureRatio, minCalls, windowMs } = this.#options;
-    const nowMs = this.#clock.nowMs();
+    const { failureRatio, minCalls, windowMs } = this.#settings;
+    const nowMs = this.#settings.clock.nowMs();
     const failed = this.#window.sum("failed", nowMs);
     const ended = failed + this.#window.sum("accepted", nowMs);
     if (ended < minCalls || failed < ended * failureRatio) return;
@@ -153,14 +168,14 @@ class CircuitBreaker {
   }
 
   #change(change: CircuitChange, reason?: string): void {
-    const { name } = this.#options;
+    const { name } = this.#settings;
     const before = this.#state;
     this.#state = transition(before, change);
-    this.#window = new CallWindow(this.#options.windowMs);
+    this.#window = new CallWindow(this.#settings.windowMs);
     this.#probedMs = Number.NEGATIVE_INFINITY;
-    if (this.#state === "open") this.#openedMs = this.#clock.nowMs();
-    if (before === "closed") this.#logger.warn(`the circuit of "${name}" is open: ${reason}`);
-    if (this.#state === "closed") this.#logger.warn(`the circuit of "${name}" is closed again`);
+    if (this.#state === "open") this.#openedMs = this.#settings.clock.nowMs();
+    if (before === "closed") this.#settings.logger.warn(`the circuit of "${name}" is open: ${reason}`);
+    if (this.#state === "closed") this.#settings.logger.warn(`the circuit of "${name}" is closed again`);
     publishCircuitBreaker({ name, state: this.#state, ...(reason !== undefined && { reason }) });
   }
 }

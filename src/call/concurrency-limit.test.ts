@@ -111,5 +111,5 @@ describe("a concurrency limit", () => {
 
 it("refuses limits that are none", () => {
   expect(() => concurrencyLimit({ min: 5, initial: 2 })).toThrow(/1 ≤ min ≤ initial ≤ max/);
-  expect(() => concurrencyLimit({ backoffRatio: 1 })).toThrow(/backoffRatio must lie between/);
+  expect(() => concurrencyLimit({ backoffRatio: 1 })).toThrow(/backoffRatio must be a number above 0 and below 1/);
 });

@@ -9,8 +9,10 @@
  *
  * Nothing queues here: a call over the limit is refused at once, for a queue would only hide that there are too many.
  */
+import { checkNumber } from "../check-number.js";
 import { type Clock, systemClock } from "../clock.js";
 import { RollcallError } from "../errors.js";
+import { refuseUnknownOptions } from "../known-options.js";
 import type { Outcome } from "../outcome.js";
 import type { Layer } from "./call.js";
 import { follow } from "./follow.js";
@@ -28,19 +30,26 @@ export interface ConcurrencyLimitOptions {
 }
 
 const DEFAULTS = { initial: 20, min: 1, max: 200, backoffRatio: 0.9 };
+const KNOWN: Readonly<Record<keyof ConcurrencyLimitOptions, true>> = {
+  initial: true,
+  min: true,
+  max: true,
+  backoffRatio: true,
+  clock: true,
+};
+
 const OVERLOADED: ReadonlySet<string> = new Set(["UNAVAILABLE", "DEADLINE_EXCEEDED"]);
 
 /** Refuses with `CONCURRENCY_LIMITED`. Each call that it wraps has a limit of its own; a stream counts until its end. */
 export function concurrencyLimit(options: ConcurrencyLimitOptions = {}): Layer {
+  refuseUnknownOptions("concurrencyLimit()", options, KNOWN);
   const { initial = DEFAULTS.initial, min = DEFAULTS.min, max = DEFAULTS.max } = options;
   const { backoffRatio = DEFAULTS.backoffRatio, clock = systemClock } = options;
   if (!(min >= 1 && initial >= min && max >= initial)) {
     const given = `min ${min}, initial ${initial}, max ${max}`;
     throw new RollcallError("INVALID_ARGUMENT", `limits must be 1 ≤ min ≤ initial ≤ max, not ${given}`);
   }
-  if (!(backoffRatio > 0 && backoffRatio < 1)) {
-    throw new RollcallError("INVALID_ARGUMENT", `backoffRatio must lie between 0 and 1, as 0.9, not ${backoffRatio}`);
-  }
+  checkNumber("backoffRatio", backoffRatio, "above 0 and below 1", backoffRatio > 0 && backoffRatio < 1);
 
   return (next) => {
     let limit = initial;

@@ -8,6 +8,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { checkDuration } from "../deadline-queue.js";
 import { RollcallError } from "../errors.js";
+import { refuseUnknownOptions } from "../known-options.js";
 import type { CallOptions, Layer } from "./call.js";
 
 /** A call that this process is answering. */
@@ -29,6 +30,9 @@ export interface InheritDeadlineOptions {
 }
 
 const DEFAULTS = { marginMs: 10 };
+
+const KNOWN: Readonly<Record<keyof InheritDeadlineOptions, true>> = { marginMs: true };
+
 const LARGEST_MARGIN = 0.1;
 
 const answering = new AsyncLocalStorage<IncomingCall | undefined>();
@@ -56,18 +60,20 @@ export function incomingCall(): IncomingCall | undefined {
  * Gives calls at most the time that the call being answered has left, and cancels them when its caller gives up. Outside of
  * one it does nothing. When no time is left, it rejects with `DEADLINE_EXCEEDED` and nothing is sent.
  */
-export function inheritDeadline({ marginMs = DEFAULTS.marginMs }: InheritDeadlineOptions = {}): Layer {
+export function inheritDeadline(options: InheritDeadlineOptions = {}): Layer {
+  refuseUnknownOptions("inheritDeadline()", options, KNOWN);
+  const { marginMs = DEFAULTS.marginMs } = options;
   checkDuration("marginMs", marginMs);
-  return (next) => (operation, options) => {
+  return (next) => (operation, callOptions) => {
     const call = incomingCall();
-    if (call === undefined) return next(operation, options);
+    if (call === undefined) return next(operation, callOptions);
     const remainingMs = call.remainingMs();
     if (remainingMs <= 0) return Promise.reject(noTimeLeft());
     const inheritedMs = remainingMs - Math.min(marginMs, remainingMs * LARGEST_MARGIN);
     return next(operation, {
-      ...options,
-      timeoutMs: Math.min(inheritedMs, options?.timeoutMs ?? Number.POSITIVE_INFINITY),
-      signal: eitherOf(options?.signal, call.signal),
+      ...callOptions,
+      timeoutMs: Math.min(inheritedMs, callOptions?.timeoutMs ?? Number.POSITIVE_INFINITY),
+      signal: eitherOf(callOptions?.signal, call.signal),
     });
   };
 }

@@ -139,7 +139,7 @@ describe("the load that hedging adds", () => {
 
 it("refuses options that are none", () => {
   for (const maxExtraLoad of [0, 1, 5, Number.NaN]) {
-    expect(() => retry({ hedge: { maxExtraLoad } })).toThrow(/hedge.maxExtraLoad must be a share/);
+    expect(() => retry({ hedge: { maxExtraLoad } })).toThrow(/hedge.maxExtraLoad must be a number above 0/);
   }
   expect(() => retry({ hedge: { minDelayMs: -1 } })).toThrow(/hedge.minDelayMs must be/);
 });

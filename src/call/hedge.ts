@@ -9,8 +9,9 @@
  * A loser counts with the time that it had taken when it lost: it took at least so long. Were it left out, only calls below
  * the delay would be measured, and the delay would shrink without end.
  */
+import { checkNumber, checkWindow } from "../check-number.js";
 import { checkDuration } from "../deadline-queue.js";
-import { RollcallError } from "../errors.js";
+import { refuseUnknownOptions } from "../known-options.js";
 import { type RetryBudget, retryBudget } from "./budget.js";
 import { LatencyWindow } from "./latency-window.js";
 
@@ -27,20 +28,19 @@ export interface HedgeOptions {
 }
 
 const DEFAULTS = { maxExtraLoad: 0.05, minDelayMs: 1, windowMs: 30_000 };
+const KNOWN: Readonly<Record<keyof HedgeOptions, true>> = { maxExtraLoad: true, minDelayMs: true, windowMs: true };
+
 /** So many calls have to lie beyond a percentile before it is believed. */
 const BEYOND = 5;
 /** Methods measured apart; those that come later share one measure. A service has fewer. */
 const METHODS = 256;
 
-export function checkHedge({ maxExtraLoad = DEFAULTS.maxExtraLoad, minDelayMs, windowMs }: HedgeOptions): void {
-  if (!(maxExtraLoad > 0 && maxExtraLoad < 1)) {
-    throw new RollcallError(
-      "INVALID_ARGUMENT",
-      `hedge.maxExtraLoad must be a share of the calls between 0 and 1, as 0.05, not ${maxExtraLoad}`,
-    );
-  }
-  checkDuration("hedge.minDelayMs", minDelayMs);
-  checkDuration("hedge.windowMs", windowMs);
+export function checkHedge(options: HedgeOptions): void {
+  refuseUnknownOptions("hedge", options, KNOWN);
+  const { maxExtraLoad = DEFAULTS.maxExtraLoad, windowMs = DEFAULTS.windowMs } = options;
+  checkNumber("hedge.maxExtraLoad", maxExtraLoad, "above 0 and below 1", maxExtraLoad > 0 && maxExtraLoad < 1);
+  checkDuration("hedge.minDelayMs", options.minDelayMs);
+  checkWindow("hedge.windowMs", windowMs);
 }
 
 /** Of the calls of one client. Times are the caller's monotonic clock. */

@@ -9,14 +9,17 @@ import { retry } from "./retry.js";
 import { throttle } from "./throttle.js";
 import { defaultTimeout, timeout } from "./timeout.js";
 
-layerContract({ describe, it }, { name: "circuitBreaker()", make: (env) => circuitBreaker({ ...env, logger: false }) });
-layerContract({ describe, it }, { name: "concurrencyLimit()", make: concurrencyLimit });
-layerContract({ describe, it }, { name: "defaultTimeout()", make: () => defaultTimeout(120_000) });
-layerContract({ describe, it }, { name: "inheritDeadline()", make: () => inheritDeadline() });
-layerContract({ describe, it }, { name: "rateLimit()", make: (env) => rateLimit({ ...env, perSecond: 50 }) });
 layerContract(
   { describe, it },
-  { name: "rateLimit({ wait })", make: (env) => rateLimit({ ...env, perSecond: 50, wait: true }) },
+  { name: "circuitBreaker()", make: ({ clock }) => circuitBreaker({ clock, logger: false }) },
+);
+layerContract({ describe, it }, { name: "concurrencyLimit()", make: ({ clock }) => concurrencyLimit({ clock }) });
+layerContract({ describe, it }, { name: "defaultTimeout()", make: () => defaultTimeout(120_000) });
+layerContract({ describe, it }, { name: "inheritDeadline()", make: () => inheritDeadline() });
+layerContract({ describe, it }, { name: "rateLimit()", make: ({ clock }) => rateLimit({ clock, perSecond: 50 }) });
+layerContract(
+  { describe, it },
+  { name: "rateLimit({ wait })", make: ({ clock }) => rateLimit({ clock, perSecond: 50, wait: true }) },
 );
 layerContract({ describe, it }, { name: "retry()", make: retry });
 layerContract({ describe, it }, { name: "throttle()", make: throttle });

@@ -3,8 +3,10 @@
  *
  * For a limit that was agreed on, such as a quota. What a service can take at the moment is found by `concurrencyLimit`.
  */
+import { checkNumber } from "../check-number.js";
 import { type Clock, systemClock } from "../clock.js";
 import { RollcallError } from "../errors.js";
+import { refuseUnknownOptions } from "../known-options.js";
 import type { Layer } from "./call.js";
 import { RateQueue } from "./rate-queue.js";
 
@@ -21,21 +23,24 @@ export interface RateLimitOptions {
   readonly clock?: Clock | undefined;
 }
 
+const DEFAULTS = { wait: false };
+
+const KNOWN: Readonly<Record<keyof RateLimitOptions, true>> = { perSecond: true, burst: true, wait: true, clock: true };
+
 /** Refuses with `RATE_LIMITED`. Each call that it wraps has a bucket of its own. */
-export function rateLimit({ perSecond, burst, wait = false, clock = systemClock }: RateLimitOptions): Layer {
-  if (!(perSecond > 0 && perSecond < Number.POSITIVE_INFINITY)) {
-    throw new RollcallError("INVALID_ARGUMENT", `perSecond must be a number of calls above 0, not ${perSecond}`);
-  }
-  const size = burst ?? Math.max(1, perSecond);
-  if (!(size >= 1))
-    throw new RollcallError("INVALID_ARGUMENT", `burst must be a number of calls from 1 on, not ${burst}`);
+export function rateLimit(options: RateLimitOptions): Layer {
+  refuseUnknownOptions("rateLimit()", options, KNOWN);
+  const { perSecond, wait = DEFAULTS.wait, clock = systemClock } = options;
+  checkNumber("perSecond", perSecond, "of calls above 0", perSecond > 0 && perSecond < Number.POSITIVE_INFINITY);
+  const { burst = Math.max(1, perSecond) } = options;
+  checkNumber("burst", burst, "of calls from 1 on", burst >= 1);
 
   return (next) => {
-    const queue = new RateQueue(perSecond, size, clock);
-    return (operation, options = {}) => {
-      if (queue.take()) return next(operation, options);
+    const queue = new RateQueue(perSecond, burst, clock);
+    return (operation, callOptions = {}) => {
+      if (queue.take()) return next(operation, callOptions);
       if (!wait) return Promise.reject(limited(perSecond));
-      return queue.join(next, operation, options, () => limited(perSecond));
+      return queue.join(next, operation, callOptions, () => limited(perSecond));
     };
   };
 }

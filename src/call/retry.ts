@@ -6,9 +6,10 @@
  * have seen, unless the caller says that this does no harm.
  */
 import type { BackoffRange } from "../backoff.js";
+import { checkWholeNumber } from "../check-number.js";
 import { type Clock, systemClock } from "../clock.js";
 import { checkDuration, DeadlineQueue } from "../deadline-queue.js";
-import { RollcallError } from "../errors.js";
+import { refuseUnknownOptions } from "../known-options.js";
 import type { Outcome } from "../outcome.js";
 import { type Random, systemRandom } from "../random.js";
 import { type RetryBudget, retryBudget } from "./budget.js";
@@ -53,6 +54,19 @@ export interface RetryOptions {
 const DEFAULTS = { attempts: 3, backoff: { baseMs: 25, maxMs: 250 }, idempotent: false } as const;
 const NO_OPTIONS: CallOptions = {};
 
+const KNOWN: Readonly<Record<keyof RetryOptions, true>> = {
+  attempts: true,
+  timeoutMs: true,
+  attemptTimeoutMs: true,
+  backoff: true,
+  budget: true,
+  hedge: true,
+  idempotent: true,
+  retryable: true,
+  clock: true,
+  random: true,
+};
+
 /**
  * A call that fails under this layer rejects with a `CallError` that lists its attempts and has the last error as `cause`. A
  * call that a layer further out already repeats is passed on as it is.
@@ -61,10 +75,9 @@ const NO_OPTIONS: CallOptions = {};
  * attempt starts beside it, and the first to succeed wins.
  */
 export function retry(options: RetryOptions = {}): Layer {
+  refuseUnknownOptions("retry()", options, KNOWN);
   const attempts = options.attempts ?? DEFAULTS.attempts;
-  if (!(Number.isSafeInteger(attempts) && attempts >= 1)) {
-    throw new RollcallError("INVALID_ARGUMENT", `attempts must be a whole number from 1 on, not ${attempts}`);
-  }
+  checkWholeNumber("attempts", attempts, 1);
   checkDuration("timeoutMs", options.timeoutMs);
   checkDuration("attemptTimeoutMs", options.attemptTimeoutMs);
   checkDuration("backoff.baseMs", options.backoff?.baseMs);

@@ -95,5 +95,5 @@ describe("a throttle", () => {
 
 it("refuses a factor that would refuse everything", () => {
   expect(() => throttle({ k: 0.5 })).toThrow(/k must be a number from 1 on/);
-  expect(() => throttle({ windowMs: Number.NaN })).toThrow(/windowMs must be/);
+  for (const windowMs of [0, Number.NaN]) expect(() => throttle({ windowMs })).toThrow(/windowMs must be/);
 });

@@ -11,9 +11,10 @@
  * about one call a window gets through, and what gets through then grows by a factor e in half a window. With 10 s everything
  * gets through again after about 20 s, with 2 min after five minutes. For the same reason one call a second is always let through.
  */
+import { checkNumber, checkWindow } from "../check-number.js";
 import { type Clock, systemClock } from "../clock.js";
-import { checkDuration } from "../deadline-queue.js";
 import { RollcallError } from "../errors.js";
+import { refuseUnknownOptions } from "../known-options.js";
 import { type Random, systemRandom } from "../random.js";
 import type { Layer } from "./call.js";
 import { CallWindow } from "./call-window.js";
@@ -33,14 +34,17 @@ const DEFAULTS = { k: 2, windowMs: 10_000 };
 const FORGIVEN = 5;
 const PROBE_MS = 1_000;
 
+const KNOWN: Readonly<Record<keyof ThrottleOptions, true>> = { k: true, windowMs: true, clock: true, random: true };
+
 /**
  * Refuses with `THROTTLED`, at random, in the measure in which the service fails by its own fault or overload. Each call that it
  * wraps has a window of its own.
  */
 export function throttle(options: ThrottleOptions = {}): Layer {
+  refuseUnknownOptions("throttle()", options, KNOWN);
   const { k = DEFAULTS.k, windowMs = DEFAULTS.windowMs, clock = systemClock, random = systemRandom } = options;
-  if (!(k >= 1)) throw new RollcallError("INVALID_ARGUMENT", `k must be a number from 1 on, as 2, not ${k}`);
-  checkDuration("windowMs", windowMs);
+  checkNumber("k", k, "from 1 on", k >= 1);
+  checkWindow("windowMs", windowMs);
 
   return (next) => {
     const window = new CallWindow(windowMs);

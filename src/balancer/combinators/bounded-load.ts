@@ -7,7 +7,8 @@
  * There is always one that is not full. To the strategy a full one is as one that is not usable, which it passes over anyway.
  * Only what is more important than balance overrules the bound: a call that is tried again goes to another endpoint.
  */
-import { RollcallError } from "../../errors.js";
+import { checkNumber } from "../../check-number.js";
+import { refuseUnknownOptions } from "../../known-options.js";
 import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Strategy } from "../strategy.js";
 import { weightReader } from "../weight.js";
@@ -23,11 +24,13 @@ export interface BoundedLoadOptions {
 
 const DEFAULTS = { factor: 1.25 };
 
+const KNOWN: Readonly<Record<keyof BoundedLoadOptions, true>> = { factor: true };
+
 /** `strategy` is one that hashes. The calls are this client's own: those of others it does not know. */
-export function boundedLoad(strategy: Strategy, { factor = DEFAULTS.factor }: BoundedLoadOptions = {}): Strategy {
-  if (!(factor >= 1)) {
-    throw new RollcallError("INVALID_ARGUMENT", `boundedLoad() takes a number from 1 up as \`factor\`, not ${factor}`);
-  }
+export function boundedLoad(strategy: Strategy, options: BoundedLoadOptions = {}): Strategy {
+  refuseUnknownOptions("boundedLoad()", options, KNOWN);
+  const { factor = DEFAULTS.factor } = options;
+  checkNumber("factor", factor, "from 1 on", factor >= 1);
   return (environment) => {
     const distribute = strategy(environment);
     return <E extends Candidate>(candidates: readonly E[]) => {

@@ -145,7 +145,7 @@ describe("priority", () => {
   });
 
   it.each([
-    [{ overprovisioning: 0.9 }, /overprovisioning.*1 or more, not 0.9/],
+    [{ overprovisioning: 0.9 }, /overprovisioning.*from 1 on, not 0.9/],
     [{ panicThreshold: 50 }, /panicThreshold.*from 0 to 1, not 50/],
     [{ overprovision: 2 }, /no option `overprovision`/],
   ])("refuses %j and says why", (options, message) => {

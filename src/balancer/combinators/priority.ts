@@ -45,7 +45,7 @@ export function priority(inner: Strategy, options: PriorityOptions = {}): Strate
   const { level = DEFAULTS.level } = options;
   const overprovisioning = options.overprovisioning ?? DEFAULTS.overprovisioning;
   const panicThreshold = options.panicThreshold ?? DEFAULTS.panicThreshold;
-  checkNumber("overprovisioning", overprovisioning, "1 or more", overprovisioning >= 1);
+  checkNumber("overprovisioning", overprovisioning, "from 1 on", overprovisioning >= 1);
   checkNumber("panicThreshold", panicThreshold, "from 0 to 1", panicThreshold >= 0 && panicThreshold <= 1);
   const said = typeof level === "string" ? ({ metadata }: Candidate) => Number(metadata?.[level]) : level;
   return byGroups(inner, {

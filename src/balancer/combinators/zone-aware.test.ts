@@ -104,7 +104,7 @@ describe("zoneAware", () => {
 
   it.each([
     [{ zone: "" }, /client's own `zone`/],
-    [{ zone: "a", minEndpoints: -1 }, /minEndpoints.*0 or more, not -1/],
+    [{ zone: "a", minEndpoints: -1 }, /minEndpoints.*from 0 on, not -1/],
     [{ zone: "a", callers: { b: Number.NaN } }, /callers of "b".*not NaN/],
     [{ zone: "a", min: 3 }, /no option `min`/],
   ])("refuses %j and says why", (options, message) => {

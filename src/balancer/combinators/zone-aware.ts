@@ -46,9 +46,9 @@ export function zoneAware(inner: Strategy, options: ZoneAwareOptions): Strategy 
       "zoneAware() needs the client's own `zone`, as its servers name theirs",
     );
   }
-  checkNumber("minEndpoints", minEndpoints, "0 or more", minEndpoints >= 0);
+  checkNumber("minEndpoints", minEndpoints, "from 0 on", minEndpoints >= 0);
   for (const [name, count] of Object.entries(callers ?? {})) {
-    checkNumber(`callers of "${name}"`, count, "0 or more", count >= 0);
+    checkNumber(`callers of "${name}"`, count, "from 0 on", count >= 0);
   }
 
   const zoned = byGroups(inner, {

@@ -15,14 +15,14 @@ describe("ejection options", () => {
   });
 
   it.each<[EjectionOptions, string]>([
-    [{ consecutiveFailures: 0 }, "`ejection.consecutiveFailures` is 0: give a whole number of calls, at least 1"],
-    [{ minSuccessRate: 80 }, "`ejection.minSuccessRate` is 80: give a share from 0 to 1"],
-    [{ windowMs: Number.NaN }, "`ejection.windowMs` is NaN: give milliseconds, more than 0"],
-    [{ minRequests: 1.5 }, "`ejection.minRequests` is 1.5: give a whole number of calls, at least 1"],
-    [{ baseEjectionMs: -1 }, "`ejection.baseEjectionMs` is -1: give milliseconds, more than 0"],
-    [{ maxEjectionMs: 1_000 }, "`ejection.maxEjectionMs` is 1000: give at least `ejection.baseEjectionMs`, 5000"],
-    [{ maxEjected: 1.1 }, "`ejection.maxEjected` is 1.1: give a share from 0 to 1"],
-    [{ panicThreshold: -0.1 }, "`ejection.panicThreshold` is -0.1: give a share from 0 to 1"],
+    [{ consecutiveFailures: 0 }, "ejection.consecutiveFailures must be a whole number from 1 on, not 0"],
+    [{ minSuccessRate: 80 }, "ejection.minSuccessRate must be a number from 0 to 1, not 80"],
+    [{ windowMs: Number.NaN }, "ejection.windowMs must be a number of milliseconds above 0, not NaN"],
+    [{ minRequests: 1.5 }, "ejection.minRequests must be a whole number from 1 on, not 1.5"],
+    [{ baseEjectionMs: -1 }, "ejection.baseEjectionMs must be a number of milliseconds above 0, not -1"],
+    [{ maxEjectionMs: 1_000 }, "ejection.maxEjectionMs must be a number from baseEjectionMs, 5000, on, not 1000"],
+    [{ maxEjected: 1.1 }, "ejection.maxEjected must be a number from 0 to 1, not 1.1"],
+    [{ panicThreshold: -0.1 }, "ejection.panicThreshold must be a number from 0 to 1, not -0.1"],
     [{ threshold: 5 } as EjectionOptions, "ejection has no option `threshold`; it has consecutiveFailures, "],
   ])("%j are refused with the remedy", (options, message) => {
     expect(() => ejectionRule(options)).toThrow(message);

@@ -1,5 +1,5 @@
 import type { BackoffRange } from "../../backoff.js";
-import { RollcallError } from "../../errors.js";
+import { checkNumber, checkWholeNumber, checkWindow } from "../../check-number.js";
 import { refuseUnknownOptions } from "../../known-options.js";
 
 export interface EjectionOptions {
@@ -74,24 +74,16 @@ export function ejectionRule(options: EjectionOptions): EjectionRule {
   refuseUnknownOptions("ejection", options, KNOWN);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const all: typeof DEFAULTS = { ...DEFAULTS, ...given };
-  for (const name of ["windowMs", "baseEjectionMs", "maxEjectionMs"] as const) {
-    const fits = all[name] > 0 && all[name] < Number.POSITIVE_INFINITY;
-    require(fits, name, all[name], "give milliseconds, more than 0");
-  }
+  for (const name of ["windowMs", "baseEjectionMs", "maxEjectionMs"] as const)
+    checkWindow(`ejection.${name}`, all[name]);
   for (const name of ["minSuccessRate", "maxEjected", "panicThreshold"] as const) {
-    require(all[name] >= 0 && all[name] <= 1, name, all[name], "give a share from 0 to 1");
+    checkNumber(`ejection.${name}`, all[name], "from 0 to 1", all[name] >= 0 && all[name] <= 1);
   }
   const { consecutiveFailures: failures, minRequests, baseEjectionMs: baseMs, maxEjectionMs: maxMs } = all;
-  const counts = failures === Number.POSITIVE_INFINITY || Number.isInteger(failures);
-  require(counts && failures >= 1, "consecutiveFailures", failures, "give a whole number of calls, at least 1");
-  require(Number.isInteger(minRequests) &&
-    minRequests >= 1, "minRequests", minRequests, "give a whole number of calls, at least 1");
-  require(maxMs >= baseMs, "maxEjectionMs", maxMs, `give at least \`ejection.baseEjectionMs\`, ${baseMs}`);
+  if (failures !== Number.POSITIVE_INFINITY) checkWholeNumber("ejection.consecutiveFailures", failures, 1);
+  checkWholeNumber("ejection.minRequests", minRequests, 1);
+  checkNumber("ejection.maxEjectionMs", maxMs, `from baseEjectionMs, ${baseMs}, on`, maxMs >= baseMs);
   const { minSuccessRate, windowMs, maxEjected, panicThreshold } = all;
   const ejection = { baseMs, maxMs };
   return { consecutiveFailures: failures, minSuccessRate, windowMs, minRequests, ejection, maxEjected, panicThreshold };
-}
-
-function require(fits: boolean, name: keyof EjectionOptions, value: unknown, remedy: string): void {
-  if (!fits) throw new RollcallError("INVALID_ARGUMENT", `\`ejection.${name}\` is ${String(value)}: ${remedy}`);
 }

@@ -23,8 +23,9 @@
  * Not guarded against: a client that stands still itself sees all its calls in progress as slow, on all endpoints alike. (What was
  * measured: docs/decisions/0021-what-an-endpoint-costs.md.)
  */
+import { checkWindow } from "../../check-number.js";
 import type { Clock } from "../../clock.js";
-import { RollcallError } from "../../errors.js";
+import { refuseUnknownOptions } from "../../known-options.js";
 import type { Outcome } from "../../outcome.js";
 import type { InFlight, Meter, Metric, Peers } from "../meter.js";
 import { Unanswered } from "./unanswered.js";
@@ -58,10 +59,12 @@ const MOMENT = 0.001;
 /** What a server may ask for at most. (Linkerd's load biaser: 300 s.) */
 const LONGEST_PUSHBACK_MS = 300_000;
 
-export function peakEwma({ decayMs = DEFAULTS.decayMs }: PeakEwmaOptions = {}): Metric {
-  if (!(decayMs > 0 && decayMs < Number.POSITIVE_INFINITY)) {
-    throw new RollcallError("INVALID_ARGUMENT", `decayMs is ${decayMs}; give a positive number of milliseconds`);
-  }
+const KNOWN: Readonly<Record<keyof PeakEwmaOptions, true>> = { decayMs: true };
+
+export function peakEwma(options: PeakEwmaOptions = {}): Metric {
+  refuseUnknownOptions("peakEwma()", options, KNOWN);
+  const { decayMs = DEFAULTS.decayMs } = options;
+  checkWindow("decayMs", decayMs);
   return (peers, { clock }) => new GuardedPeakEwma(peers, clock, decayMs);
 }
 

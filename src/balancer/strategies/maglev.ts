@@ -8,6 +8,7 @@
  */
 import { RollcallError } from "../../errors.js";
 import { hash } from "../../hash.js";
+import { refuseUnknownOptions } from "../../known-options.js";
 import { randomInteger } from "../../random.js";
 import { Circle } from "../hashing/circle.js";
 import { type HashingOptions, identityOf } from "../hashing/identity.js";
@@ -25,13 +26,17 @@ export interface MaglevOptions extends HashingOptions {
 const DEFAULTS = { tableSize: 65_537 };
 const MAX_TABLE_SIZE = 5_000_011;
 
+const KNOWN: Readonly<Record<keyof MaglevOptions, true>> = { tableSize: true, identity: true };
+
 /** What a table depends on. */
 interface Owner {
   readonly identity: string;
   readonly weight: number;
 }
 
-export function maglev({ tableSize = DEFAULTS.tableSize, identity }: MaglevOptions = {}): Strategy {
+export function maglev(options: MaglevOptions = {}): Strategy {
+  refuseUnknownOptions("maglev()", options, KNOWN);
+  const { tableSize = DEFAULTS.tableSize, identity } = options;
   if (!isPrime(tableSize) || tableSize > MAX_TABLE_SIZE) {
     throw new RollcallError(
       "INVALID_ARGUMENT",

@@ -5,6 +5,7 @@
  * up to some hundreds of them it is the best of the strategies that hash.
  */
 import { hash, mix32 } from "../../hash.js";
+import { refuseUnknownOptions } from "../../known-options.js";
 import { type HashingOptions, identityOf } from "../hashing/identity.js";
 import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Strategy } from "../strategy.js";
@@ -12,7 +13,11 @@ import { weightReader } from "../weight.js";
 
 export interface RendezvousOptions extends HashingOptions {}
 
-export function rendezvous({ identity }: RendezvousOptions = {}): Strategy {
+const KNOWN: Readonly<Record<keyof RendezvousOptions, true>> = { identity: true };
+
+export function rendezvous(options: RendezvousOptions = {}): Strategy {
+  refuseUnknownOptions("rendezvous()", options, KNOWN);
+  const { identity } = options;
   return ({ random }) =>
     <E extends Candidate>(candidates: readonly E[]) => {
       const weightOf = weightReader(candidates);

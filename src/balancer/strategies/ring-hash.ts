@@ -9,8 +9,9 @@
  * many keys move beside its own. A ring shares less evenly than a table: with 160 points each, the fullest of a hundred has
  * 1.3 times its share.
  */
-import { RollcallError } from "../../errors.js";
+import { checkWholeNumber } from "../../check-number.js";
 import { hash } from "../../hash.js";
+import { refuseUnknownOptions } from "../../known-options.js";
 import { randomInteger } from "../../random.js";
 import type { HashingOptions } from "../hashing/identity.js";
 import { NO_RING, placeOf, type Ring, updatedRing } from "../hashing/ring.js";
@@ -32,9 +33,13 @@ export interface RingHashOptions extends HashingOptions {
 
 const DEFAULTS = { virtualNodes: 160, maxRingSize: 262_144 };
 
+const KNOWN: Readonly<Record<keyof RingHashOptions, true>> = { virtualNodes: true, maxRingSize: true, identity: true };
+
 export function ringHash(options: RingHashOptions = {}): Strategy {
+  refuseUnknownOptions("ringHash()", options, KNOWN);
   const { virtualNodes = DEFAULTS.virtualNodes, maxRingSize = DEFAULTS.maxRingSize, identity } = options;
-  refuseUnlessPositive({ virtualNodes, maxRingSize });
+  checkWholeNumber("virtualNodes", virtualNodes, 1);
+  checkWholeNumber("maxRingSize", maxRingSize, 1);
   return ({ random }) => {
     let latest: Ring = NO_RING;
     return <E extends Candidate>(candidates: readonly E[]) => {
@@ -50,11 +55,4 @@ export function ringHash(options: RingHashOptions = {}): Strategy {
       };
     };
   };
-}
-
-function refuseUnlessPositive(options: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(options)) {
-    if (Number.isInteger(value) && value > 0) continue;
-    throw new RollcallError("INVALID_ARGUMENT", `ringHash() takes a whole number above 0 as \`${name}\`, not ${value}`);
-  }
 }

@@ -9,12 +9,13 @@
  *
  * For this a client has to know its place among its peers; while it does not, it has a random subset.
  */
+import { checkWholeNumber } from "../../check-number.js";
 import { RollcallError } from "../../errors.js";
 import type { Instance, Membership } from "../../instance.js";
 import { refuseUnknownOptions } from "../../known-options.js";
 import { cell, type Live } from "../../live.js";
 import { randomInteger } from "../../random.js";
-import { checkWholeNumber, lowestRanked } from "./random-subset.js";
+import { lowestRanked } from "./random-subset.js";
 import { chosenFrom, type Subset } from "./subset.js";
 
 /** A client's place among the clients of a service: `index` from 0 to `count` - 1, in an order that all of them share. */

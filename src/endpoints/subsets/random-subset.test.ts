@@ -80,7 +80,7 @@ describe("randomSubset", () => {
   });
 
   it.each([
-    [{ size: 0 }, /size.*1 or more, not 0/],
+    [{ size: 0 }, /size.*from 1 on, not 0/],
     [{ seed: 0.5 }, /seed.*not 0.5/],
     [{ count: 5 }, /no option `count`/],
   ])("refuses %j and says why", (options, message) => {

@@ -4,7 +4,7 @@
  * nobody has to know how many clients there are. How many clients an instance gets is left to chance: of a hundred
  * clients of a hundred servers with five connections each, one server has one and another has nine.
  */
-import { RollcallError } from "../../errors.js";
+import { checkWholeNumber } from "../../check-number.js";
 import { hash } from "../../hash.js";
 import type { Instance } from "../../instance.js";
 import { refuseUnknownOptions } from "../../known-options.js";
@@ -56,12 +56,4 @@ export function lowestRanked(
     if (!unready.has(address)) reachable += 1;
   }
   return instances.filter(({ address, draining }) => draining || chosen.has(address));
-}
-
-export function checkWholeNumber(name: string, value: number, least: number): void {
-  if (Number.isInteger(value) && value >= least) return;
-  throw new RollcallError(
-    "INVALID_ARGUMENT",
-    `${name} has to be a whole number, ${least} or more, not ${String(value)}`,
-  );
 }
