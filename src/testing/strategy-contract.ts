@@ -3,6 +3,7 @@
  * importing `rollcall/testing` loads none.
  */
 import assert from "node:assert/strict";
+import { reluctance } from "../balancer/reluctance.js";
 import type { Distributor, PickContext, Strategy } from "../balancer/strategy.js";
 import { seededRandom } from "../random.js";
 import { type ManualCandidate, manualCandidates } from "./manual-candidates.js";
@@ -70,6 +71,23 @@ export function strategyContract({ describe, it }: TestFramework, subject: Strat
 
     it("still picks somebody when nobody is usable", async () => {
       assert.ok(picksOf(unusable(manualCandidates(ADDRESSES))).every((address) => address !== undefined));
+    });
+
+    it("picks the best that there is, in each state that the candidates can be in, also just after another", async () => {
+      const set = manualCandidates(ADDRESSES);
+      const pick = distributor()(set);
+      for (let state = 0; state < 4 ** set.length; state += 1) {
+        const exclude = new Set<string>();
+        for (const [n, one] of set.entries()) {
+          const bits = state >> (2 * n);
+          one.usable = (bits & 1) === 0;
+          if ((bits & 2) > 0) exclude.add(one.address);
+        }
+        const context: PickContext = state % 3 === 0 ? { exclude } : { exclude, hashKey: `key-${state}` };
+        const picked = pick(context);
+        const best = Math.min(...set.map((one) => reluctance(one, context)));
+        assert.equal(picked && reluctance(picked, context), best, `${picked?.address} in state ${state}`);
+      }
     });
 
     it("sees at the next pick that a candidate became usable", async () => {

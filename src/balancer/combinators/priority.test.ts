@@ -41,6 +41,25 @@ describe("priority", () => {
     expect((counted.p0 ?? 0) + (counted.p1 ?? 0)).toBe(20_000);
   });
 
+  // Envoy, "Panic threshold": how many of the hundred of each level are picked at all, and the part of the calls in the first.
+  it.each([
+    [72, 72, [72, 0], 100],
+    [50, 60, [50, 60], 70],
+    [25, 25, [100, 100], 50],
+    [5, 65, [100, 65], 100 / 14],
+  ])(
+    "picks, with %i and %i %% of two levels usable and Envoy's threshold, %j of them",
+    (first, second, members, part) => {
+      const { distribute } = start({ panicThreshold: 0.5 });
+      const p0 = candidates("p0", 100, { ...level(0), unusable: 100 - first });
+      const p1 = candidates("p1", 100, { ...level(1), unusable: 100 - second });
+      const counted = tally(distribute([...p0, ...p1]), 20_000);
+      const callsOf = (group: readonly Candidate[]) => group.flatMap(({ address }) => counted[address] ?? []);
+      expect([callsOf(p0).length, callsOf(p1).length]).toEqual(members);
+      expect(callsOf(p0).reduce((sum, calls) => sum + calls, 0) / 200).toBeCloseTo(part, 0);
+    },
+  );
+
   it("counts by weight: of three, one with half of the weight is half of the level", () => {
     const { distribute } = start();
     const p0 = candidates("p0", 3, level(0));

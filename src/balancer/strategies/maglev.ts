@@ -3,8 +3,9 @@
  * wants the places of the table, and they take them by turns. Shares are equal within 1 %, and a lookup is one step. When one
  * leaves, of the keys of the others a few move too, less than 1 %: where that must not be, take a ring or rendezvous.
  *
- * The table does not grow with the set: another size would move nearly every key. Building it takes the same few milliseconds
- * for ten endpoints as for ten thousand, and is left to the first pick after an update.
+ * The table does not grow with the set: another size would move nearly every key. Building it takes about 5 ms for a hundred
+ * endpoints or a thousand, 12 ms for ten thousand, and is left to the first pick after an update. A ring is updated in 0.3, 3 and
+ * 8 ms: where thousands come and go all the time, take that.
  */
 import { RollcallError } from "../../errors.js";
 import { hash } from "../../hash.js";
