@@ -1,5 +1,5 @@
 /** Calls that a gRPC handler makes to answer another: whose deadline they have, and who tries again. */
-import { type handleUnaryCall, status } from "@grpc/grpc-js";
+import { type handleBidiStreamingCall, type handleUnaryCall, status } from "@grpc/grpc-js";
 import { type CallError, detached, incomingCall, memory } from "rollcall";
 import { GrpcError, grpcClient, serve } from "rollcall/grpc";
 import { afterEach, describe, expect, test } from "vitest";
@@ -60,12 +60,23 @@ describe("the deadline of a call", () => {
     expect(back.server.contexts).toHaveLength(2);
   });
 
-  test("goes with those of a handler in the manner of grpc-js", async () => {
+  test("goes with those of a handler in the manner of grpc-js, also while it hears of requests", async () => {
     const registry = memory();
-    let remainingMs: number | undefined;
+    const remainingMs: (number | undefined)[] = [];
+    const look = () => remainingMs.push(incomingCall()?.remainingMs());
     const say: handleUnaryCall<object, object> = (call, reply) => {
-      remainingMs = incomingCall()?.remainingMs();
+      look();
       reply(null, call.request);
+    };
+    const echo: handleBidiStreamingCall<object, object> = (call) => {
+      call.on("data", (request) => {
+        look();
+        call.write(request);
+      });
+      call.on("end", () => {
+        look();
+        call.end();
+      });
     };
     const idle = () => {};
     const server = await serve({
@@ -74,13 +85,17 @@ describe("the deadline of a call", () => {
       listen: "127.0.0.1:0",
       spreadMs: 0,
       signals: [],
-      handlers: [[serviceDefinition(Talk), { say, look: idle, count: idle, sum: idle, echo: idle }]],
+      handlers: [[serviceDefinition(Talk), { say, look: idle, count: idle, sum: idle, echo }]],
     });
     const client = grpcClient(Talk, { registry, service: "talk" });
     open.push(server, client);
     await client.say({ text: "hello" }, { timeoutMs: 5_000 });
-    expect(remainingMs).toBeGreaterThan(3_000);
-    expect(remainingMs).toBeLessThanOrEqual(5_000);
+    async function* words() {
+      yield { text: "one" };
+      yield { text: "two" };
+    }
+    for await (const _ of client.echo(words(), { timeoutMs: 5_000 }));
+    expect(remainingMs.map((ms = 0) => ms > 3_000 && ms <= 5_000)).toEqual([true, true, true, true]);
   });
 
   test("does not go with work that the handler leaves running", async () => {
@@ -94,6 +109,27 @@ describe("the deadline of a call", () => {
     await front.client.say({ text: "hello" }, { timeoutMs: 5_000 });
     await back.server.arrived(1);
     expect((back.server.contexts[0]?.deadline?.getTime() ?? 0) - Date.now()).toBeGreaterThan(30_000);
+  });
+
+  test("does not go with work after the end of a streaming handler whose caller had left", async () => {
+    const back = await talk();
+    let end = () => {};
+    const over = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    let later: Promise<unknown> | undefined;
+    const front = await talk({
+      async *count(_, { signal }) {
+        later = over.then(() => back.client.say({ text: "later" }));
+        yield { value: 1 };
+        await aborted(signal);
+        setImmediate(end);
+        yield { value: 2 };
+      },
+    });
+    for await (const _ of front.client.count({ value: 2 })) break;
+    await over;
+    expect(await later).toMatchObject({ text: "later" });
   });
 
   test("goes with none of a client that is told so", async () => {

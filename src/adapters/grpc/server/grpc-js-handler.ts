@@ -58,8 +58,12 @@ export function grpcJsHandler(
 export type AnyGrpcJsHandler = (call: OnceCall | WritableCall, reply?: sendUnaryData<object>) => void;
 
 export function withinItsCall(handler: AnyGrpcJsHandler, { clock, within }: Answering): UntypedHandleCall {
+  if (within === forItself) return handler;
   return (call: OnceCall | WritableCall, reply?: sendUnaryData<object>) => {
     const context = new CallHandlerContext(call, clock);
+    // Requests are events, and those come from the connection, which answers no call.
+    const emit = call.emit.bind(call);
+    call.emit = (...event) => within(context, () => emit(...event));
     if ("writableFinished" in call) call.once("finish", () => context.finish());
     const answer: typeof reply =
       reply &&
@@ -99,6 +103,8 @@ async function replyMany(call: WritableCall, context: CallHandlerContext, handle
     if (call.cancelled) return;
     context.sendHeaders();
     call.emit("error", failure(error, context.finish()));
+  } finally {
+    context.finish(); // also when there was nobody left to answer
   }
 }
 
