@@ -8,11 +8,13 @@ const misspelt = { nosuch: 1 } as never;
 describe("an option that there is not is refused", () => {
   test.each<[taker: string, take: () => unknown]>([
     ["aperture()", () => rollcall.aperture(misspelt)],
+    ["balance()", () => rollcall.balance({} as never, p2c(), misspelt)],
     ["boundedLoad()", () => rollcall.boundedLoad(p2c(), misspelt)],
     ["canary()", () => rollcall.canary(p2c(), misspelt)],
     ["circuitBreaker()", () => rollcall.circuitBreaker(misspelt)],
     ["client()", () => rollcall.client(misspelt)],
     ["concurrencyLimit()", () => rollcall.concurrencyLimit(misspelt)],
+    ["endpoints()", () => rollcall.endpoints({} as never, () => ({ client: 0 }), misspelt)],
     ["filter()", () => rollcall.filter(p2c(), misspelt)],
     ["hedge", () => rollcall.retry({ hedge: misspelt })],
     ["inheritDeadline()", () => rollcall.inheritDeadline(misspelt)],

@@ -7,6 +7,7 @@ import { type Clock, systemClock } from "../clock.js";
 import { DeadlineQueue } from "../deadline-queue.js";
 import type { Endpointer } from "../endpoints/endpoint.js";
 import { RollcallError } from "../errors.js";
+import { refuseUnknownOptions } from "../known-options.js";
 import { firstMatch } from "../live.js";
 import { type Logger, resolveLogger } from "../logger.js";
 import { type Random, systemRandom } from "../random.js";
@@ -53,8 +54,19 @@ export interface BalancerOptions {
 const DEFAULTS = { whenEmpty: "wait" } as const;
 const NO_OPTIONS: CallOptions = {};
 
+const KNOWN: Readonly<Record<keyof BalancerOptions, true>> = {
+  metric: true,
+  whenEmpty: true,
+  ejection: true,
+  service: true,
+  clock: true,
+  random: true,
+  logger: true,
+};
+
 /** Balances over `endpointer`, which it does not close. */
 export function balance<C>(endpointer: Endpointer<C>, strategy: Strategy, options: BalancerOptions = {}): Balancer<C> {
+  refuseUnknownOptions("balance()", options, KNOWN);
   return new EndpointBalancer(endpointer, strategy, options);
 }
 

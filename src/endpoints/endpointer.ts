@@ -8,6 +8,7 @@
 import { type Clock, systemClock } from "../clock.js";
 import { checkDuration } from "../deadline-queue.js";
 import { type Instance, type Membership, sameInstance } from "../instance.js";
+import { refuseUnknownOptions } from "../known-options.js";
 import { type Cell, cell, type Live } from "../live.js";
 import { type Logger, resolveLogger } from "../logger.js";
 import type { Outcome } from "../outcome.js";
@@ -44,12 +45,21 @@ export interface EndpointerOptions {
 
 const DEFAULTS = { drainMs: 5_000, connectMs: 1_000 };
 
+const KNOWN: Readonly<Record<keyof EndpointerOptions, true>> = {
+  drainMs: true,
+  connectMs: true,
+  clock: true,
+  random: true,
+  logger: true,
+};
+
 /** The endpoints of `membership`, for as long as it is not closed. It does not close `membership`. */
 export function endpoints<C>(
   membership: Live<Membership>,
   connect: Connect<C>,
   options: EndpointerOptions = {},
 ): Endpointer<C> {
+  refuseUnknownOptions("endpoints()", options, KNOWN);
   return new LiveEndpointer(membership, connect, options);
 }
 
