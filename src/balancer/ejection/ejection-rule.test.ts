@@ -3,11 +3,11 @@ import { type EjectionOptions, ejectionRule } from "./ejection-rule.js";
 
 describe("ejection options", () => {
   it("have defaults, also where they are given as undefined", () => {
-    expect(ejectionRule({ maxEjected: undefined, minRequests: 20 })).toEqual({
+    expect(ejectionRule({ maxEjected: undefined, minCalls: 20 })).toEqual({
       consecutiveFailures: 5,
       minSuccessRate: 0.8,
       windowMs: 10_000,
-      minRequests: 20,
+      minCalls: 20,
       ejection: { baseMs: 5_000, maxMs: 300_000 },
       maxEjected: 0.5,
       panicThreshold: 0.5,
@@ -18,7 +18,7 @@ describe("ejection options", () => {
     [{ consecutiveFailures: 0 }, "ejection.consecutiveFailures must be a whole number from 1 on, not 0"],
     [{ minSuccessRate: 80 }, "ejection.minSuccessRate must be a number from 0 to 1, not 80"],
     [{ windowMs: Number.NaN }, "ejection.windowMs must be a number of milliseconds above 0, not NaN"],
-    [{ minRequests: 1.5 }, "ejection.minRequests must be a whole number from 1 on, not 1.5"],
+    [{ minCalls: 1.5 }, "ejection.minCalls must be a whole number from 1 on, not 1.5"],
     [{ baseEjectionMs: -1 }, "ejection.baseEjectionMs must be a number of milliseconds above 0, not -1"],
     [{ maxEjectionMs: 1_000 }, "ejection.maxEjectionMs must be a number from baseEjectionMs, 5000, on, not 1000"],
     [{ maxEjected: 1.1 }, "ejection.maxEjected must be a number from 0 to 1, not 1.1"],

@@ -16,7 +16,7 @@ export interface EjectionOptions {
   /** Over what time the share of successes is taken; default 10,000 ms. (Linkerd: 10 s; Finagle: 30 s; Envoy: `interval`, 10 s.) */
   readonly windowMs?: number | undefined;
   /** How many calls must have ended within the window for their share to count; default 5. (Envoy: `failure_percentage_request_volume`, 50; Finagle: 5.) */
-  readonly minRequests?: number | undefined;
+  readonly minCalls?: number | undefined;
   /**
    * The longest first ejection; each further one may last twice as long. Half of it is fixed and half is random, so that
    * many clients do not come back together; default 5,000 ms. (Envoy: `base_ejection_time`, 30 s; Finagle: 5 s.)
@@ -41,7 +41,7 @@ export interface EjectionRule {
   readonly consecutiveFailures: number;
   readonly minSuccessRate: number;
   readonly windowMs: number;
-  readonly minRequests: number;
+  readonly minCalls: number;
   readonly ejection: BackoffRange;
   readonly maxEjected: number;
   readonly panicThreshold: number;
@@ -51,7 +51,7 @@ const DEFAULTS = {
   consecutiveFailures: 5,
   minSuccessRate: 0.8,
   windowMs: 10_000,
-  minRequests: 5,
+  minCalls: 5,
   baseEjectionMs: 5_000,
   maxEjectionMs: 300_000,
   maxEjected: 0.5,
@@ -62,7 +62,7 @@ const KNOWN: Readonly<Record<keyof EjectionOptions, true>> = {
   consecutiveFailures: true,
   minSuccessRate: true,
   windowMs: true,
-  minRequests: true,
+  minCalls: true,
   baseEjectionMs: true,
   maxEjectionMs: true,
   maxEjected: true,
@@ -79,11 +79,11 @@ export function ejectionRule(options: EjectionOptions): EjectionRule {
   for (const name of ["minSuccessRate", "maxEjected", "panicThreshold"] as const) {
     checkNumber(`ejection.${name}`, all[name], "from 0 to 1", all[name] >= 0 && all[name] <= 1);
   }
-  const { consecutiveFailures: failures, minRequests, baseEjectionMs: baseMs, maxEjectionMs: maxMs } = all;
+  const { consecutiveFailures: failures, minCalls, baseEjectionMs: baseMs, maxEjectionMs: maxMs } = all;
   if (failures !== Number.POSITIVE_INFINITY) checkWholeNumber("ejection.consecutiveFailures", failures, 1);
-  checkWholeNumber("ejection.minRequests", minRequests, 1);
+  checkWholeNumber("ejection.minCalls", minCalls, 1);
   checkNumber("ejection.maxEjectionMs", maxMs, `from baseEjectionMs, ${baseMs}, on`, maxMs >= baseMs);
   const { minSuccessRate, windowMs, maxEjected, panicThreshold } = all;
   const ejection = { baseMs, maxMs };
-  return { consecutiveFailures: failures, minSuccessRate, windowMs, minRequests, ejection, maxEjected, panicThreshold };
+  return { consecutiveFailures: failures, minSuccessRate, windowMs, minCalls, ejection, maxEjected, panicThreshold };
 }

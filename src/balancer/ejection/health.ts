@@ -114,7 +114,7 @@ export class Health<M extends Member> {
   }
 
   #count(success: boolean, { startedMs }: InFlight, outcome: Outcome): void {
-    const { consecutiveFailures, minRequests, minSuccessRate, windowMs } = this.#ward.rule;
+    const { consecutiveFailures, minCalls, minSuccessRate, windowMs } = this.#ward.rule;
     // Whoever measured the answer has read the clock, which costs as much as the whole rest of this.
     const { firstResponseMs } = outcome;
     this.#window.add(success, firstResponseMs === undefined ? this.#ward.nowMs() : startedMs + firstResponseMs);
@@ -127,7 +127,7 @@ export class Health<M extends Member> {
     if (this.#addToRow(outcome)) return;
     const { failures, successes, successRate } = this.#window;
     const calls = failures + successes;
-    if (calls >= minRequests && successRate < minSuccessRate) {
+    if (calls >= minCalls && successRate < minSuccessRate) {
       this.#trip(`${failures} of ${calls} calls failed within ${windowMs / 1_000} s${named(outcome)}`);
     }
   }
