@@ -155,6 +155,25 @@ describe("p2c over a balancer", () => {
     }
   });
 
+  it("gives an endpoint of little weight less than twice its share, though its few latencies have lower peaks", async () => {
+    const clock = virtualClock();
+    const random = seededRandom(3);
+    const membership = manualMembership();
+    const { connect } = manualConnections((address) => address);
+    const balancer = balance(endpoints(membership, connect, { clock }), p2c(), { clock, random, metric: peakEwma() });
+    const weights = { "a:1": 1, "b:1": 2, "c:1": 10 };
+    membership.live(...Object.entries(weights).map(([address, weight]) => ({ id: address, address, weight })));
+    let light = 0;
+    for (let n = 0; n < 13_000; n += 1) {
+      const pick = balancer.pick() as Pick<string>; // all are ready
+      await clock.advance(-5 * Math.log(1 - random()));
+      pick.done(OK);
+      if (pick.endpoint.address === "a:1") light += 1;
+    }
+    expect(light / 1_000).toBeGreaterThan(0.8);
+    expect(light / 1_000).toBeLessThan(2);
+  });
+
   it("tries an endpoint of little weight of which nothing is known, while nobody is busy", async () => {
     const clock = virtualClock();
     const membership = manualMembership();

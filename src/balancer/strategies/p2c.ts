@@ -21,10 +21,11 @@ import { weightedDraw } from "./weighted-draw.js";
 /** With a third of the set unusable, one pick in five hundred needs a look at all. */
 const DRAWS = 8;
 /**
- * Between different weights the draw decides unless the second is clearly cheaper: latencies vary by as much, and of two
- * endpoints the faster would get all calls by a hair, whatever the weights.
+ * Between different weights the draw decides unless the second is clearly cheaper: of two endpoints the faster would get all
+ * calls by a hair, whatever the weights. And the peaks of a heavy one are higher than those of a light one that is as fast, for
+ * being more. With three quarters, a light one got up to 2.3 times its share.
  */
-const CLEARLY_CHEAPER = 0.75;
+const CLEARLY_CHEAPER = 0.5;
 
 export function p2c(): Strategy {
   return ({ random }) =>
