@@ -16,7 +16,7 @@ import { refuseUnknownOptions } from "../../known-options.js";
 import { cell, type Live } from "../../live.js";
 import { randomInteger } from "../../random.js";
 import { lowestRanked } from "./random-subset.js";
-import { chosenFrom, type Subset } from "./subset.js";
+import { chosenFrom, MOST_REPLACED, type Subset } from "./subset.js";
 
 /** A client's place among the clients of a service: `index` from 0 to `count` - 1, in an order that all of them share. */
 export interface AperturePeers {
@@ -92,7 +92,8 @@ function stretch(
     const parts = partsOn(arcs, total, (index / count) * total, Math.min(1, clients / count) * total);
     const reachable = [...parts.keys()].filter((address) => !unready.has(address)).length;
     wanted ||= parts.size;
-    if (reachable >= wanted || clients >= count) return weighed(instances, parts);
+    if (reachable >= wanted || parts.size - reachable > MOST_REPLACED || clients >= count)
+      return weighed(instances, parts);
     clients = Math.ceil(clients * 1.25); // a longer stretch makes up for those that cannot be reached
   }
 }

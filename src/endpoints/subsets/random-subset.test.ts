@@ -6,6 +6,7 @@ import { seededRandom } from "../../random.js";
 import { manualConnections } from "../../testing/manual-connections.js";
 import { manualMembership } from "../../testing/manual-registry.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
+import { aperture } from "./aperture.js";
 import { lowestRanked, type RandomSubsetOptions, randomSubset } from "./random-subset.js";
 import { subsetEndpoints } from "./subset-endpoints.js";
 
@@ -77,6 +78,20 @@ describe("randomSubset", () => {
     expect(endpointer.availability.current).toMatchObject({ total: 6, ready: 3 });
     for (const address of first) connections.to(address).status.set("ready");
     expect(endpointer.current.map(({ address }) => address)).toEqual(first);
+  });
+
+  it("does not connect to everybody when nobody can be reached", async () => {
+    const clock = virtualClock();
+    const membership = manualMembership();
+    const connections = manualConnections((address) => address, { initially: "failing" });
+    const options = { clock, random: seededRandom(1) };
+    for (const subset of [randomSubset({ size: 20 }), aperture({ peers: { index: 3, count: 1_000 }, size: 20 })]) {
+      await using endpointer = subsetEndpoints(membership, subset, connections.connect, options);
+      membership.live(...servers(1_000));
+      expect(endpointer.availability.current).toMatchObject({ ready: 0, connecting: 0 });
+      expect(endpointer.availability.current.total).toBeGreaterThan(100);
+      expect(endpointer.availability.current.total).toBeLessThan(150);
+    }
   });
 
   it.each([

@@ -9,7 +9,7 @@ import { hash } from "../../hash.js";
 import type { Instance } from "../../instance.js";
 import { refuseUnknownOptions } from "../../known-options.js";
 import { randomInteger } from "../../random.js";
-import { chosenFrom, openAddresses, type Subset } from "./subset.js";
+import { chosenFrom, MOST_REPLACED, openAddresses, type Subset } from "./subset.js";
 
 export interface RandomSubsetOptions {
   /**
@@ -51,7 +51,7 @@ export function lowestRanked(
   const chosen = new Set<string>();
   let reachable = 0;
   for (const { address } of ranked) {
-    if (reachable === size) break;
+    if (reachable === size || chosen.size - reachable > MOST_REPLACED) break;
     chosen.add(address);
     if (!unready.has(address)) reachable += 1;
   }

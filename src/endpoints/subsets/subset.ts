@@ -22,6 +22,12 @@ export interface SubsetEnvironment {
 }
 
 /**
+ * For no more than about so many that cannot be reached others come in. Otherwise a client without a network would in the end
+ * connect to all that are registered, as would every client when the servers are gone, and all at once when they are back.
+ */
+export const MOST_REPLACED = 100;
+
+/**
  * `membership` with those instances that `choose` takes, which is asked again whenever the membership or one of `inputs`
  * changes. It keeps their order. Draining instances are left as they are: they get no new connection.
  */
