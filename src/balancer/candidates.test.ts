@@ -59,6 +59,19 @@ describe("what a candidate costs", () => {
     expect(costs()).toEqual({ "a:1": 1 + 3 / 1.5, "b:1": 1 });
   });
 
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, undefined])(
+    "with %d for a weight is as with the mean",
+    (weight) => {
+      const { membership, costs, pick } = setUp();
+      membership.live(
+        { id: "a", address: "a:1", ...(weight !== undefined && { weight }) },
+        { id: "b", address: "b:1", weight: 3 },
+      );
+      for (let n = 0; n < 3; n += 1) pick();
+      expect(costs()).toEqual({ "a:1": 4, "b:1": 1 });
+    },
+  );
+
   it("is known of an address through updates, a failed connection and an absence of up to a minute", async () => {
     const { clock, membership, connections, costs, call } = setUp(peakEwma({ decayMs: 1e12 }));
     membership.live("a:1", "b:1");

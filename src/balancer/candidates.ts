@@ -11,6 +11,7 @@ import type { Meter, Metric } from "./meter.js";
 import { PeerCosts } from "./peer-costs.js";
 import { type Standing, Standings } from "./standings.js";
 import type { Candidate } from "./strategy.js";
+import { isWeight, meanWeight } from "./weight.js";
 
 export interface EndpointCandidate<C> extends Candidate {
   readonly endpoint: Endpoint<C>;
@@ -46,7 +47,7 @@ export class Candidates<C> {
   /** Who stayed keeps its candidate. Both sets have one order, so that one walk along them tells who did. */
   replace(endpoints: readonly Endpoint<C>[]): readonly EndpointCandidate<C>[] {
     const before = this.#current;
-    this.#unsaid.mean = meanWeight(endpoints);
+    this.#unsaid.mean = meanWeight(endpoints.map(({ instance }) => instance.weight));
     const left: EndpointCandidate<C>[] = [];
     const came = new Set<string>();
     let next = 0;
@@ -88,7 +89,7 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
   readonly version?: string;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly joinedMs?: number;
-  readonly #weight: number;
+  readonly #weight: number | undefined;
   readonly #unsaid: UnsaidWeight;
   readonly #availability: Live<Availability>;
 
@@ -104,7 +105,7 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
     this.health = health;
     this.#availability = availability;
     this.address = endpoint.address;
-    this.#weight = weight ?? 0;
+    this.#weight = isWeight(weight) ? weight : undefined;
     this.#unsaid = unsaid;
     if (zone !== undefined) this.zone = zone;
     if (version !== undefined) this.version = version;
@@ -113,7 +114,7 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
   }
 
   get weight(): number {
-    return this.#weight > 0 ? this.#weight : this.#unsaid.mean;
+    return this.#weight ?? this.#unsaid.mean;
   }
 
   get usable(): boolean {
@@ -146,15 +147,4 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
 /** Who says nothing of its weight weighs as much as the others do on average (gRFC A58). */
 interface UnsaidWeight {
   mean: number;
-}
-
-function meanWeight(endpoints: readonly Endpoint<unknown>[]): number {
-  let said = 0;
-  let sum = 0;
-  for (const { instance } of endpoints) {
-    if (instance.weight === undefined || instance.weight <= 0) continue;
-    said += 1;
-    sum += instance.weight;
-  }
-  return said === 0 ? 1 : sum / said;
 }
