@@ -20,7 +20,7 @@ export type ErrorCode =
   | "CALL_FAILED"
   /** `throttle` refused the call, because the service is failing. */
   | "THROTTLED"
-  /** `circuitBreaker` refused the call, because nearly all of them failed. */
+  /** `circuitBreaker` refused the call, because too many have failed. */
   | "CIRCUIT_OPEN"
   /** `concurrencyLimit` refused the call, because too many are in progress. */
   | "CONCURRENCY_LIMITED"

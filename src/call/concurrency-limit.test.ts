@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { layered } from "../../test/support/layered-calls.js";
 import { answerIn, Failure, never, unavailable } from "../../test/support/retried-calls.js";
+import type { Layer } from "./call.js";
 import { type ConcurrencyLimitOptions, concurrencyLimit } from "./concurrency-limit.js";
+import { rateLimit } from "./rate-limit.js";
 import { retry } from "./retry.js";
 
 const limited = (options: ConcurrencyLimitOptions = {}) =>
@@ -25,6 +27,23 @@ describe("a concurrency limit", () => {
     expect(await Promise.all(all)).toEqual(["late", "late", "CONCURRENCY_LIMITED"]);
     void call();
     expect(service.sent).toBe(3);
+  });
+
+  it("counts no call in progress that a layer below refused, even by throwing", async () => {
+    const broken: Layer = () => () => {
+      throw new Error("not today");
+    };
+    for (const below of [broken, rateLimit({ perSecond: 1, wait: true })]) {
+      const { call } = layered(({ clock }) => [below, concurrencyLimit({ clock, initial: 1 })]);
+      await call();
+      const codes = [await call({ timeoutMs: -1 }), await call({ timeoutMs: -1 })];
+      expect(codes).not.toContain("CONCURRENCY_LIMITED");
+    }
+  });
+
+  it("takes a maximum or minimum without an initial limit that fits", () => {
+    expect(room(limited({ max: 5 }))).toBe(5);
+    expect(room(limited({ min: 50 }))).toBe(50);
   });
 
   it("grows by about one for each limit's worth of answers while it is used, up to its maximum", async () => {

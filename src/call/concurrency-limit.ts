@@ -43,7 +43,8 @@ const OVERLOADED: ReadonlySet<string> = new Set(["UNAVAILABLE", "DEADLINE_EXCEED
 /** Refuses with `CONCURRENCY_LIMITED`. Each call that it wraps has a limit of its own; a stream counts until its end. */
 export function concurrencyLimit(options: ConcurrencyLimitOptions = {}): Layer {
   refuseUnknownOptions("concurrencyLimit()", options, KNOWN);
-  const { initial = DEFAULTS.initial, min = DEFAULTS.min, max = DEFAULTS.max } = options;
+  const { min = DEFAULTS.min, max = Math.max(min, DEFAULTS.max) } = options;
+  const { initial = Math.min(Math.max(min, DEFAULTS.initial), max) } = options;
   const { backoffRatio = DEFAULTS.backoffRatio, clock = systemClock } = options;
   if (!(min >= 1 && initial >= min && max >= initial)) {
     const given = `min ${min}, initial ${initial}, max ${max}`;

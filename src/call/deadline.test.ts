@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { never, setUp } from "../../test/support/retried-calls.js";
 import { compose } from "./compose.js";
@@ -64,6 +65,23 @@ describe("a call made while another is answered", () => {
       await clock.advance(10);
       (which === "own" ? own : which === "callers" ? leaving : leaving).abort(which);
       expect(await result).toEqual({ code: "CANCELLED", cause: which, atMs: 10 });
+    }
+  });
+
+  it("leaves nothing on a signal that lives on", async () => {
+    const { clock, incoming, balancer } = nested();
+    const process = new AbortController();
+    const call = compose(balancer.call, inheritDeadline());
+    const answer = async () => "answer";
+    const caller = incoming();
+    await whileAnswering(caller, () => call(answer, { signal: process.signal }));
+    await whileAnswering(caller, () => call(() => Promise.reject(new Error("no")), { signal: process.signal })).catch(
+      () => {},
+    );
+    await clock.advance(0);
+    for (const signal of [process.signal, caller.signal]) {
+      expect(getEventListeners(signal as AbortSignal, "abort")).toEqual([]);
+      expect(Reflect.ownKeys(signal as AbortSignal).filter((key) => String(key).includes("Dependant"))).toEqual([]);
     }
   });
 

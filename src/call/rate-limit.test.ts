@@ -57,6 +57,27 @@ describe("a rate limit", () => {
     expect(service.sent).toBe(2);
   });
 
+  it("keeps no timer when nobody waits any more, which would keep the process alive", async () => {
+    const { clock, call } = limited({ perSecond: 0.01, burst: 1, wait: true });
+    const leaving = new AbortController();
+    await call();
+    const cancelled = call({ signal: leaving.signal });
+    leaving.abort();
+    expect(await cancelled).toBe("CANCELLED");
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("under retry does not take the time that it waits from an attempt's own", async () => {
+    const { clock, call } = layered(({ clock, random }) => [
+      rateLimit({ clock, perSecond: 1, burst: 1, wait: true }),
+      retry({ clock, random, attemptTimeoutMs: 500 }),
+    ]);
+    void call();
+    const waiting = call({ timeoutMs: 3_000 });
+    await clock.advance(1_000);
+    expect(await waiting).toBe("answer");
+  });
+
   it("under retry sends nothing for a call that has ended while it waited", async () => {
     const { service, clock, call } = layered(({ clock, random }) => [
       rateLimit({ clock, perSecond: 1, wait: true }),

@@ -40,15 +40,14 @@ export class RateQueue {
   ): Promise<R> {
     const { signal, attempt } = options;
     const startedMs = this.#clock.nowMs();
-    const deadlineMs = Math.min(
-      deadlineAfter(startedMs, options.timeoutMs),
-      attempt?.deadlineMs ?? Number.POSITIVE_INFINITY,
-    );
+    // The time of one attempt among several begins when it has its endpoint.
+    const deadlineMs = attempt?.deadlineMs ?? deadlineAfter(startedMs, options.timeoutMs);
     const turnMs = startedMs + (this.#waiting.size + 1 - this.#tokens) / this.#perMs;
     if (turnMs >= deadlineMs) return Promise.reject(tooLate());
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiting.delete(go);
+        if (this.#waiting.size === 0) this.#rest();
         signal?.removeEventListener("abort", onAbort);
       };
       const onAbort = () => {
@@ -58,8 +57,8 @@ export class RateQueue {
       // In the caller's context: the timer is shared.
       const go = AsyncResource.bind(() => {
         leave();
-        const waitedMs = this.#clock.nowMs() - startedMs;
-        const timeoutMs = options.timeoutMs === undefined ? undefined : Math.max(0, options.timeoutMs - waitedMs);
+        const leftMs = Math.max(0, deadlineMs - this.#clock.nowMs());
+        const timeoutMs = attempt === undefined ? leftMs : options.timeoutMs;
         next(operation, { ...options, timeoutMs }).then(resolve, reject);
       });
       if (signal?.aborted) return onAbort();
@@ -73,6 +72,11 @@ export class RateQueue {
       this.#waiting.add(go);
       this.#wake();
     });
+  }
+
+  #rest(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
   #fill(): void {
