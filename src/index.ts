@@ -26,7 +26,7 @@ export type {
   Registry,
 } from "./registry/registry.js";
 
-// The same by hand: endpoints, a balancer over them, layers around its call.
+// What its options are made of, and the same by hand: endpoints, a balancer over them, layers around its call.
 
 export { type BalancerOptions, balance } from "./balancer/balance.js";
 export type { Balancer, Pick, PickRequest } from "./balancer/balancer.js";
