@@ -12,6 +12,7 @@ import { refuseUnknownOptions } from "../../known-options.js";
 import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Strategy } from "../strategy.js";
 import { weightReader } from "../weight.js";
+import { CandidateWrapper } from "./candidate-wrapper.js";
 
 export interface BoundedLoadOptions {
   /**
@@ -90,39 +91,16 @@ class Bound {
   }
 }
 
-class BoundedCandidate<E extends Candidate> implements Candidate {
-  readonly candidate: E;
-  readonly address: string;
-  readonly zone?: string;
-  readonly version?: string;
-  readonly metadata?: Readonly<Record<string, string>>;
-  readonly joinedMs?: number;
+/** One that is full is as one that is not usable. */
+class BoundedCandidate<E extends Candidate> extends CandidateWrapper<E> {
   readonly #bound: Bound;
 
   constructor(candidate: E, bound: Bound) {
-    const { address, zone, version, metadata, joinedMs } = candidate;
-    this.candidate = candidate;
-    this.address = address;
+    super(candidate);
     this.#bound = bound;
-    if (zone !== undefined) this.zone = zone;
-    if (version !== undefined) this.version = version;
-    if (metadata !== undefined) this.metadata = metadata;
-    if (joinedMs !== undefined) this.joinedMs = joinedMs;
   }
 
-  get weight(): number {
-    return this.candidate.weight;
-  }
-
-  get pending(): number {
-    return this.candidate.pending;
-  }
-
-  get usable(): boolean {
+  override get usable(): boolean {
     return this.candidate.usable && this.#bound.allows(this.candidate);
-  }
-
-  cost(): number {
-    return this.candidate.cost();
   }
 }

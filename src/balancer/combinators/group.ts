@@ -1,5 +1,6 @@
 /** One group of a grouped set: its members, the inner strategy over them, and how much of it is usable. */
 import type { Candidate, Distributor, PickContext, Picker } from "../strategy.js";
+import { CandidateWrapper } from "./candidate-wrapper.js";
 
 /** What shares are made of: how much of a group there is, by weight, and how much of that can be used now. */
 export interface GroupHealth {
@@ -39,39 +40,13 @@ export class Group<E extends Candidate> {
   /** As if all members were usable. */
   pickInPanic(context: PickContext): E | undefined {
     this.#panicPick ??= this.#forPanic()(this.#members.map((member) => new Unasked(member)));
-    return this.#panicPick(context)?.member;
+    return this.#panicPick(context)?.candidate;
   }
 }
 
 /** A candidate that is not asked whether it is usable. */
-class Unasked<E extends Candidate> implements Candidate {
-  readonly usable = true;
-  readonly member: E;
-  readonly address: string;
-  readonly zone?: string;
-  readonly version?: string;
-  readonly metadata?: Readonly<Record<string, string>>;
-  readonly joinedMs?: number;
-
-  constructor(member: E) {
-    const { address, zone, version, metadata, joinedMs } = member;
-    this.member = member;
-    this.address = address;
-    if (zone !== undefined) this.zone = zone;
-    if (version !== undefined) this.version = version;
-    if (metadata !== undefined) this.metadata = metadata;
-    if (joinedMs !== undefined) this.joinedMs = joinedMs;
-  }
-
-  get weight(): number {
-    return this.member.weight;
-  }
-
-  get pending(): number {
-    return this.member.pending;
-  }
-
-  cost(): number {
-    return this.member.cost();
+class Unasked<E extends Candidate> extends CandidateWrapper<E> {
+  override get usable(): boolean {
+    return true;
   }
 }

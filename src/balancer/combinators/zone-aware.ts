@@ -67,7 +67,7 @@ export function zoneAware(inner: Strategy, options: ZoneAwareOptions): Strategy 
 }
 
 /** Which part of the calls of a client in `own` goes to each zone. */
-export function zoneShares(
+function zoneShares(
   zones: readonly GroupHealth[],
   own: string,
   callers?: Readonly<Record<string, number>>,
