@@ -68,9 +68,17 @@ export class CallError extends RollcallError {
   protected static override readonly kind = "CallError";
   override readonly [kinds] = ["RollcallError", "CallError"];
   readonly attempts: readonly Attempt[];
+  /** Whether the call could be repeated: then all that was worth trying has been tried. */
+  readonly idempotent: boolean;
 
-  constructor(code: ErrorCode, message: string, attempts: readonly Attempt[], options?: { readonly cause?: unknown }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    attempts: readonly Attempt[],
+    options?: { readonly cause?: unknown; readonly idempotent?: boolean },
+  ) {
     super(code, message, options);
+    this.idempotent = options?.idempotent ?? false;
     this.name = "CallError";
     this.attempts = attempts;
   }

@@ -77,6 +77,10 @@ export class Attempt<C, R> implements CallContext, RunningAttempt, Deadline {
   start(): void {
     try {
       this.#limit();
+      if (this.#ticket?.over !== undefined) {
+        this.#fail(this.#ticket.over, cancelled);
+        return;
+      }
       const { signal } = this.#options;
       if (signal?.aborted) {
         this.handleEvent();

@@ -41,7 +41,7 @@ export class AttemptLog {
   }
 
   /** The error of the whole call: its code is ours where the call ended for a reason of ours. */
-  callError(final: unknown): CallError {
+  callError(final: unknown, idempotent: boolean): CallError {
     const ours = final instanceof RollcallError ? final : undefined;
     const count = this.#count === 1 ? "1 attempt" : `${this.#count} attempts`;
     const cause = ours?.cause ?? final;
@@ -50,7 +50,7 @@ export class AttemptLog {
     const earlier = last?.error === cause ? undefined : this.#attempts.findLast(({ error }) => error === cause);
     const before = earlier && `; before that, on ${earlier.instance}: ${earlier.error.message}`;
     const message = `the call failed after ${count}, the last on ${last?.instance}: ${toError(final).message}${before ?? ""}`;
-    return new CallError(ours?.code ?? "CALL_FAILED", message, this.#attempts, { cause });
+    return new CallError(ours?.code ?? "CALL_FAILED", message, this.#attempts, { cause, idempotent });
   }
 }
 

@@ -67,8 +67,10 @@ export interface AttemptTicket {
   readonly number: number;
   /** When the whole call ends; `Infinity` when it has no deadline. */
   readonly deadlineMs: number;
-  /** Set before the call returns its promise. */
+  /** Set before the call returns its promise, or later by a layer that does something first. */
   running?: RunningAttempt;
+  /** Why the call was over before there was a `running`: then the attempt is not made. */
+  over?: Error;
 }
 
 /** An attempt, from the outside. */

@@ -36,13 +36,14 @@ export class Flight {
 
   /** Ends all of them, which leaves none. */
   cancel(reason: Error, outcome: Outcome): void {
-    for (const { running } of this.#tickets.splice(0)) running?.cancel(reason, outcome);
+    for (const ticket of this.#tickets.splice(0)) end(ticket, reason, outcome);
   }
 
   /** Ends all of them, which leaves none: another attempt has decided the call. */
   lose(reason: Error): void {
-    for (const { running } of this.#tickets.splice(0)) {
-      running?.cancel(reason, running.startedMs < this.#usedUpMs ? overtaken : cancelled);
+    for (const ticket of this.#tickets.splice(0)) {
+      const usedUp = ticket.running !== undefined && ticket.running.startedMs < this.#usedUpMs;
+      end(ticket, reason, usedUp ? overtaken : cancelled);
     }
   }
 
@@ -63,4 +64,9 @@ export class Flight {
       if (running?.address !== undefined) hedging?.record(method, nowMs - running.startedMs, nowMs);
     }
   }
+}
+
+function end(ticket: AttemptTicket, reason: Error, outcome: Outcome): void {
+  if (ticket.running === undefined) ticket.over = reason;
+  else ticket.running.cancel(reason, outcome);
 }

@@ -29,6 +29,14 @@ async function warmedUp(
 }
 
 describe("a hedged call", () => {
+  it("waits for its first copy when the server of the second asks for no more", async () => {
+    const { settle, tried, clock } = await warmedUp((n) =>
+      n === 1 ? answerIn(clock, 50) : Promise.reject(new Failure({ code: "UNAVAILABLE", pushbackMs: -1 })),
+    );
+    expect((await settle(ASKED, 1_000)).value).toBe("late");
+    expect(tried).toHaveLength(2);
+  });
+
   it("is sent to another endpoint when it takes longer than most, and the loser is cancelled", async () => {
     const { settle, times, tried, ended, startMs, clock, connections } = await warmedUp(async (n) =>
       n === 1 ? never() : answerIn(clock, 5).then(() => "second"),

@@ -2,6 +2,7 @@ import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import {
   ADDRESSES,
+  answerIn,
   Failure,
   never,
   neverSent,
@@ -18,8 +19,32 @@ import type { Outcome } from "../outcome.js";
 import { manualConnections } from "../testing/manual-connections.js";
 import { manualMembership } from "../testing/manual-registry.js";
 import { virtualClock } from "../testing/virtual-clock.js";
+import type { Layer } from "./call.js";
 import { compose } from "./compose.js";
 import { retry } from "./retry.js";
+
+describe("a call over before a layer below has done what it does first", () => {
+  it("is not made any more", async () => {
+    for (const end of ["deadline", "abort"]) {
+      const { clock, balancer } = setUp(never);
+      const later: Layer = (next) => async (operation, options) => {
+        await answerIn(clock, 2_000);
+        return next(operation, options);
+      };
+      let made = 0;
+      const operation = async () => {
+        made += 1;
+      };
+      const leaving = new AbortController();
+      const call = compose(balancer.call, later, retry({ clock }));
+      const ended = call(operation, { timeoutMs: 1_000, signal: leaving.signal }).catch(({ code }) => code);
+      if (end === "abort") leaving.abort();
+      await clock.advance(5_000);
+      expect(await ended).toBe(end === "abort" ? "CANCELLED" : "DEADLINE_EXCEEDED");
+      expect(made).toBe(0);
+    }
+  });
+});
 
 describe("the deadline", () => {
   it("covers all attempts and ends a call whose operation hangs (go-kit 31)", async () => {

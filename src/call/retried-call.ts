@@ -231,6 +231,11 @@ export class RetriedCall<C, R> implements Deadline {
       this.#settle(error);
       return;
     }
+    if (verdict === "enough") {
+      this.#attemptsLeft = 0;
+      this.#settleUnlessInFlight(error);
+      return;
+    }
     if (this.#flight.waiting || this.#pause !== undefined) return; // the next one waits already, for an endpoint or its time
     const next = this.#plan.next(outcome, verdict, this.#attemptsLeft, nowMs);
     if (next === undefined) {
@@ -280,7 +285,9 @@ export class RetriedCall<C, R> implements Deadline {
     this.#settled = true;
     this.#flight.lose(new RollcallError("CANCELLED", "the call has failed on another attempt"));
     this.#release();
-    this.#call.reject(this.#log === undefined || this.#log.empty ? error : this.#log.callError(error));
+    this.#call.reject(
+      this.#log === undefined || this.#log.empty ? error : this.#log.callError(error, this.#idempotent),
+    );
   }
 
   #release(): void {

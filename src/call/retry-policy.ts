@@ -34,9 +34,10 @@ export const UNKNOWN: Outcome = { kind: "failed", reached: "maybe-seen", fault: 
 /**
  * - `free`: no server has seen it, so another attempt costs no attempt and no budget.
  * - `counted`: another attempt may be made, within the number of attempts and the budget.
+ * - `enough`: the server asks for no more; attempts that are under way may still succeed.
  * - `never`: the answer stands.
  */
-export type Verdict = "free" | "counted" | "never";
+export type Verdict = "free" | "counted" | "enough" | "never";
 
 export interface Circumstances {
   readonly idempotent: boolean;
@@ -47,7 +48,8 @@ export interface Circumstances {
 }
 
 export function judge(outcome: Outcome, { idempotent, refusals, retryable }: Circumstances): Verdict {
-  if (outcome.kind !== "failed" || (outcome.pushbackMs ?? 0) < 0) return "never";
+  if (outcome.kind !== "failed") return "never";
+  if ((outcome.pushbackMs ?? 0) < 0) return "enough";
   switch (outcome.reached) {
     case "never-sent":
       return "free";

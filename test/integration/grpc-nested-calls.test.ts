@@ -198,6 +198,24 @@ describe("a call that failed on every attempt", () => {
     expect(error.cause).toMatchObject({ code: status.UNAVAILABLE, details: "the service behind is down" });
   });
 
+  test("is tried again by them when it could not be repeated itself", async () => {
+    let asked = 0;
+    const back = await talk({
+      say: async ({ text }) => {
+        asked += 1;
+        return asked === 1 ? unavailable() : { text };
+      },
+    });
+    const front = await talk({
+      say: async ({ text }) =>
+        back.client.say({ text }, { idempotent: false }).catch((cause) => {
+          throw new GrpcError("UNAVAILABLE", "the service behind is down", { cause });
+        }),
+    });
+    expect(await front.client.say({ text: "hello" })).toMatchObject({ text: "hello" });
+    expect(asked).toBe(2);
+  });
+
   test("tells each server how many were asked before it", async () => {
     const seen: string[] = [];
     const back = await talk(

@@ -145,11 +145,12 @@ const PUSHBACK = "grpc-retry-pushback-ms";
 /**
  * Whether a call that the handler made has failed for good. Then our callers are asked not to try again: each layer of
  * services that repeats what the one below has given up multiplies the load on the one that failed (three attempts on each of
- * five layers are 243; SRE book, ch. 22, and Finagle's `NonRetryable`).
+ * five layers are 243; SRE book, ch. 22, and Finagle's `NonRetryable`). One that could not be repeated was made once: whether
+ * the whole may be, our callers know.
  */
 function hasBeenTriedBelow(error: unknown): boolean {
   for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth += 1) {
-    if (at instanceof CallError) return true;
+    if (at instanceof CallError) return at.idempotent || at.attempts.length > 1;
   }
   return false;
 }
