@@ -62,7 +62,6 @@ export {
   inheritDeadline,
   whileAnswering,
 } from "./call/deadline.js";
-export { follow, isServersFault } from "./call/follow.js";
 export type { HedgeOptions } from "./call/hedge.js";
 export { DEADLINE_HEADER, deadlineHeaders, whileAnsweringHttp } from "./call/http-deadline.js";
 export { type RateLimitOptions, rateLimit } from "./call/rate-limit.js";
@@ -91,6 +90,7 @@ export type {
   StrategyEnvironment,
 } from "./balancer/strategy.js";
 export type { AttemptTicket, CallFollower, RunningAttempt } from "./call/call.js";
+export { follow, followAnswer, isAccepted, isServersFault } from "./call/follow.js";
 export { type Clock, sleep, systemClock, type Timer } from "./clock.js";
 export type { Availability, ConnectionStatus, EndpointState } from "./endpoints/endpoint.js";
 export { byId, sameInstance } from "./instance.js";

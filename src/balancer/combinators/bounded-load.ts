@@ -27,13 +27,13 @@ const DEFAULTS = { factor: 1.25 };
 
 const KNOWN: Readonly<Record<keyof BoundedLoadOptions, true>> = { factor: true };
 
-/** `strategy` is one that hashes. The calls are this client's own: those of others it does not know. */
-export function boundedLoad(strategy: Strategy, options: BoundedLoadOptions = {}): Strategy {
+/** `inner` is one that hashes. The calls are this client's own: those of others it does not know. */
+export function boundedLoad(inner: Strategy, options: BoundedLoadOptions = {}): Strategy {
   refuseUnknownOptions("boundedLoad()", options, KNOWN);
   const { factor = DEFAULTS.factor } = options;
   checkNumber("factor", factor, "from 1 on", factor >= 1);
   return (environment) => {
-    const distribute = strategy(environment);
+    const distribute = inner(environment);
     return <E extends Candidate>(candidates: readonly E[]) => {
       const bound = new Bound(candidates, factor);
       const pick = distribute(candidates.map((candidate) => new BoundedCandidate(candidate, bound)));
