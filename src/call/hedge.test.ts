@@ -85,6 +85,23 @@ describe("a hedged call", () => {
     expect(times()).toEqual([0, 5_000]);
   });
 
+  it("is never one that may not be repeated", async () => {
+    const { settle, tried } = await warmedUp(never);
+    await settle({ ...ASKED, idempotent: false }, 10_000);
+    expect(tried).toHaveLength(1);
+  });
+
+  it("shares the budget of the retries in an outage, whether servers fail at once or hang", async () => {
+    for (const serve of [() => Promise.reject(unavailable()), never]) {
+      const { call, clock, tried } = await warmedUp(serve);
+      for (let n = 0; n < 2_000; n += 1) {
+        call({ ...ASKED, timeoutMs: 1_000 }).catch(() => {});
+        await clock.advance(10);
+      }
+      expect(tried.length).toBeLessThanOrEqual(2_000 * 1.2 + 20 * 10 + 100); // at most a window's reserve had been saved
+    }
+  });
+
   it("is measured by its own method", async () => {
     const { call, clock, tried, times } = await warmedUp(never);
     call({ ...ASKED, method: "slow" }).catch(() => {});
