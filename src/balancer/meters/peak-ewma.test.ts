@@ -43,6 +43,14 @@ describe("peakEwma, of what an answer takes", () => {
     expect(meter.cost()).toBeCloseTo(30);
   });
 
+  it("believes half of a first answer that is slower than its peers': it may be slow for being the first", async () => {
+    const { meter, call } = setUp();
+    await call(400);
+    expect(meter.cost()).toBeCloseTo(200); // the peers take 100
+    await call(400);
+    expect(meter.cost()).toBeCloseTo(400);
+  });
+
   it("believes a slower answer at once and faster ones in the course of time", async () => {
     const { clock, meter, call, peers } = setUp();
     await call(200);
@@ -57,6 +65,7 @@ describe("peakEwma, of what an answer takes", () => {
   it("moves towards its peers without calls, from above and from below", async () => {
     const { clock, meter, call } = setUp();
     await call(2_000);
+    await call(2_000);
     await clock.advance(10_000);
     expect(meter.cost()).toBeCloseTo(100 * 20 ** (1 / Math.E));
     const fast = setUp();
@@ -67,6 +76,7 @@ describe("peakEwma, of what an answer takes", () => {
 
   it("forgets in the time that it is told", async () => {
     const { clock, meter, call } = setUp({ decayMs: 1_000 });
+    await call(2_000);
     await call(2_000);
     await clock.advance(1_000);
     expect(meter.cost()).toBeCloseTo(100 * 20 ** (1 / Math.E));

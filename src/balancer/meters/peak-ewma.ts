@@ -154,10 +154,17 @@ class GuardedPeakEwma implements Meter {
 
   #sample(elapsedMs: number, nowMs: number): void {
     const before = this.#latencyMs;
-    if (Number.isNaN(before) || elapsedMs >= this.#latencyAt(nowMs)) this.#latencyMs = elapsedMs;
+    if (Number.isNaN(before)) this.#latencyMs = this.#firstSample(elapsedMs, nowMs);
+    else if (elapsedMs >= this.#latencyAt(nowMs)) this.#latencyMs = elapsedMs;
     else this.#latencyMs = between(elapsedMs, before, this.#kept(nowMs - this.#sampledMs));
     this.#sampledMs = nowMs;
     this.#estimate(this.#latencyMs, nowMs);
+  }
+
+  /** A slow first answer may be slow for being the first: of a connection, or of a program not yet compiled. It counts half. */
+  #firstSample(elapsedMs: number, nowMs: number): number {
+    const median = this.#peers.medianIdleCost(nowMs);
+    return median === 0 || elapsedMs <= median ? elapsedMs : between(median, elapsedMs, 0.5);
   }
 
   /** An answer would have taken longer than this. */

@@ -85,6 +85,23 @@ describe("p2c", () => {
     expect(counts(start([light, heavy]), 1_000)).toEqual({ "host-0": 1_000 });
   });
 
+  it("spreads calls that come alone over all that cost about the same, and none of them to one that costs twice as much", () => {
+    const candidates = set(4);
+    [10, 10.5, 11, 25].forEach((load, n) => {
+      candidates[n]!.load = load;
+    });
+    const counted = counts(start(candidates), 30_000);
+    expect(counted).not.toHaveProperty("host-3");
+    for (const count of Object.values(counted)) expect(Math.abs(count / 10_000 - 1)).toBeLessThan(0.05);
+  });
+
+  it("takes the cheaper one by however little as soon as one of the two has a call in progress", () => {
+    const [dearer, cheaper] = set(2) as [ManualCandidate, ManualCandidate];
+    [dearer.load, cheaper.load] = [11, 10.5];
+    dearer.pending = 1;
+    expect(counts(start([dearer, cheaper]), 1_000)).toEqual({ "host-1": 1_000 });
+  });
+
   it("picks one of the least reluctant, whatever the set and whatever was tried", () => {
     const candidate = fc.record({
       usable: fc.boolean(),
