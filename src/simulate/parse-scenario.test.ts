@@ -49,7 +49,7 @@ test.each([
   [
     "an unknown condition",
     phaseOf({ fromMs: 0, condition: "fast" }),
-    'servers[0].phases[0].condition must be one of answers, slow, cold, fails, hangs, down, not "fast"',
+    'servers[0].phases[0].condition must be one of answers, slow, cold, fails, hangs, pauses, down, not "fast"',
   ],
   [
     "a field of another condition",
@@ -64,6 +64,11 @@ test.each([
   [
     "a cold start without end",
     phaseOf({ fromMs: 5, condition: "cold", factor: 2 }),
+    "servers[0].phases[0].untilMs must be a number from 0 on, not absent",
+  ],
+  [
+    "a pause without end",
+    phaseOf({ fromMs: 5, condition: "pauses" }),
     "servers[0].phases[0].untilMs must be a number from 0 on, not absent",
   ],
   [

@@ -60,6 +60,7 @@ const phases: { readonly [C in Phase["condition"]]: Check<Phase> } = {
     share: optional(number({ above: 0, most: 1 })),
   }),
   hangs: object<Phase & { condition: "hangs" }>({ ...span, condition: oneOf("hangs") }),
+  pauses: object<Phase & { condition: "pauses" }>({ ...span, untilMs: ms, condition: oneOf("pauses") }),
   down: object<Phase & { condition: "down" }>({ ...span, condition: oneOf("down") }),
 };
 const conditions = Object.keys(phases) as Phase["condition"][];

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { random, roundRobin } from "../index.js";
 import { simulate } from "./run.js";
-import type { Scenario } from "./scenario.js";
+import { doneAt, type Scenario } from "./scenario.js";
 import { summarize } from "./summary.js";
 
 const base: Scenario = {
@@ -108,4 +108,34 @@ test("a cold server becomes faster, and a slow one is slow for a while", async (
   const slow = [{ fromMs: 2_000, untilMs: 4_000, condition: "slow", factor: 3 }] as const;
   expect(await took(slow, 2_000, 4_000)).toBeCloseTo(30);
   expect(await took(slow, 4_000, 10_000)).toBeCloseTo(10);
+});
+
+test("a server that pauses answers later what it has and what comes, and then goes on as before", async () => {
+  const pause = { fromMs: 3_000, untilMs: 5_000, condition: "pauses" } as const;
+  const scenario: Scenario = {
+    ...base,
+    arrivals: "even",
+    servers: [{ latency: { constantMs: 105 }, phases: [pause] }],
+  };
+  const { calls } = await simulate(scenario, { ...alone, ejection: false }, 1);
+  const tookMs = (beganMs: number) =>
+    Math.round(calls.find((call) => Math.abs(call.beganMs - beganMs) < 1)?.tookMs ?? 0);
+  expect([2_890, 2_900, 2_990].map(tookMs)).toEqual([105, 2_105, 2_105]); // what it has stands still
+  expect([3_000, 3_500, 4_990].map(tookMs)).toEqual([2_105, 1_605, 115]);
+  expect([5_000, 9_000].map(tookMs)).toEqual([105, 105]);
+  expect(calls.every(({ ok }) => ok)).toBe(true);
+});
+
+test("pauses that overlap, in whatever order, hold work up once", () => {
+  const pauses = [
+    { fromMs: 40, untilMs: 60, condition: "pauses" },
+    { fromMs: 10, untilMs: 30, condition: "pauses" },
+    { fromMs: 20, untilMs: 35, condition: "pauses" },
+  ] as const;
+  const group = { latency: { constantMs: 1 }, phases: pauses };
+  expect(doneAt(group, 0, 10)).toBe(10);
+  expect(doneAt(group, 0, 15)).toBe(40);
+  expect(doneAt(group, 0, 16)).toBe(61);
+  expect(doneAt(group, 25, 5)).toBe(40);
+  expect(doneAt(group, 60, 5)).toBe(65);
 });

@@ -42,7 +42,7 @@ export interface ServerGroup {
   readonly joinMs?: number;
   /** When they are deregistered; they finish what they have. */
   readonly leaveMs?: number;
-  /** When they are not as they should be. Of several at a time the first in the list counts. */
+  /** When they are not as they should be. Of several at a time the first in the list counts; `pauses` holds beside others. */
   readonly phases?: readonly Phase[];
 }
 
@@ -60,12 +60,27 @@ export type Condition =
   | { readonly condition: "fails"; readonly afterMs: number; readonly share?: number }
   /** Calls are taken and never answered, nor are those that it had. */
   | { readonly condition: "hangs" }
+  /** Nothing goes on, as while a process is stopped or collects garbage: calls are taken, and all that it has goes on at the end. */
+  | { readonly condition: "pauses"; readonly untilMs: number }
   /** The process is gone: the calls that it had fail, connections are refused, and made again within a second after the end. */
   | { readonly condition: "down" };
 
 /** The phase that `group` is in. */
 export function phaseAt(group: ServerGroup, nowMs: number): Phase | undefined {
   return group.phases?.find(({ fromMs, untilMs = Number.POSITIVE_INFINITY }) => fromMs <= nowMs && nowMs < untilMs);
+}
+
+/** When work of `workMs` that is begun at `nowMs` is done: it stands still during each pause of `group`. */
+export function doneAt({ phases = [] }: ServerGroup, nowMs: number, workMs: number): number {
+  const pauses = phases.filter((phase) => phase.condition === "pauses").sort((a, b) => a.fromMs - b.fromMs);
+  let pausedUntilMs = nowMs;
+  let doneMs = nowMs + workMs;
+  for (const { fromMs, untilMs } of pauses) {
+    if (untilMs <= pausedUntilMs || doneMs <= fromMs) continue;
+    doneMs += untilMs - Math.max(fromMs, pausedUntilMs);
+    pausedUntilMs = untilMs;
+  }
+  return doneMs;
 }
 
 /** One server of a scenario. */

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.js";
 import type { Instance } from "../index.js";
 import type { Random } from "../random.js";
 import { drawLatency } from "./latency.js";
-import { type DescribedServer, type Phase, phaseAt, type ServerGroup } from "./scenario.js";
+import { type DescribedServer, doneAt, type Phase, phaseAt, type ServerGroup } from "./scenario.js";
 
 /** A call, as the server sees it. It is settled once; what comes later is not heard. */
 export interface Request {
@@ -58,7 +58,7 @@ export class Server {
     const phase = phaseAt(this.group, this.#clock.nowMs());
     if (phase?.condition === "hangs") return;
     if (phase?.condition === "fails" && this.#random() < (phase.share ?? 1)) {
-      this.#clock.after(phase.afterMs, () => request.fail());
+      this.#afterWork(phase.afterMs, () => request.fail());
     } else if (this.#busy < (this.group.workers ?? Number.POSITIVE_INFINITY)) {
       this.#begin(request, phase);
     } else {
@@ -69,12 +69,17 @@ export class Server {
   #begin(request: Request, phase: Phase | undefined): void {
     this.#busy += 1;
     this.#running.add(request);
-    this.#clock.after(this.#duration(phase), () => {
+    this.#afterWork(this.#duration(phase), () => {
       if (!this.#running.delete(request)) return;
       this.#busy -= 1;
       if (phaseAt(this.group, this.#clock.nowMs())?.condition !== "hangs") request.answer();
       this.#next();
     });
+  }
+
+  #afterWork(workMs: number, done: () => void): void {
+    const nowMs = this.#clock.nowMs();
+    this.#clock.after(doneAt(this.group, nowMs, workMs) - nowMs, done);
   }
 
   #next(): void {
