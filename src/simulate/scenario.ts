@@ -27,7 +27,7 @@ export interface Scenario {
 
 /** Servers that are alike. */
 export interface ServerGroup {
-  /** What reports call them; default `server`. */
+  /** What reports call them, with a number where several have it: `server-1`; default `server`. */
   readonly name?: string;
   /** How many; default 1. */
   readonly count?: number;
@@ -93,9 +93,21 @@ export interface DescribedServer {
 /** All servers, in the order in which recordings and summaries count them. */
 export function serversOf({ servers }: Scenario): readonly DescribedServer[] {
   const each = servers.flatMap((group) => Array.from({ length: group.count ?? 1 }, () => group));
+  const names = numbered(each.map(({ name = "server" }) => name));
   return each.map((group, place) => ({
-    name: group.name ?? "server",
+    name: names[place] ?? "server",
     address: `10.${place >> 16}.${(place >> 8) & 255}.${place & 255}:80`,
     group,
   }));
+}
+
+/** Those that occur more than once with a number behind, from 1 on. */
+function numbered(names: readonly string[]): readonly string[] {
+  const counts = new Map<string, number>();
+  const places = names.map((name) => {
+    const place = (counts.get(name) ?? 0) + 1;
+    counts.set(name, place);
+    return place;
+  });
+  return names.map((name, index) => (counts.get(name) === 1 ? name : `${name}-${places[index]}`));
 }

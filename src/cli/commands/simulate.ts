@@ -7,7 +7,7 @@ import { json } from "../ndjson.js";
 import { parseCount, parseSeed } from "../number.js";
 import { asText, flag, one } from "../options.js";
 import { contendersNamed, runContender } from "../simulate/contender.js";
-import { reportJson, reportTable } from "../simulate/report.js";
+import { reportJson, reportTable, serversTable } from "../simulate/report.js";
 import { painter, table } from "../table.js";
 import { UsageError } from "../usage-error.js";
 
@@ -30,6 +30,7 @@ export const simulate = command({
     "no-ejection": flag("ejects nobody, as in balance()"),
     seed: one("number", "the first seed", parseSeed, { default: "1" }),
     seeds: one("number", "how many runs of each strategy, with one seed after another", parseCount, { default: "1" }),
+    servers: flag("a second table: what each server got; --json always has it"),
     svg: one("file", "draws latencies and shares of traffic to this file", asText),
     list: flag("names the scenarios"),
     json: flag(
@@ -68,6 +69,7 @@ export const simulate = command({
       if (values.json) await stdout.write(reportJson(scenario, result, seeds));
     }
     if (!values.json) await stdout.write(reportTable(scenario, results, seeds, paint));
+    if (!values.json && values.servers) await stdout.write(`\n${serversTable(scenario, results, paint)}`);
     if (values.svg !== undefined) await save(values.svg, plot(scenario, results));
     return 0;
   },

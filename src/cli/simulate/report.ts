@@ -27,6 +27,18 @@ export function reportTable(
   return [headline, "", ...table(header, rows, paint)].join("\n");
 }
 
+/** A row for each strategy and server: how many attempts it got, and which share of all. */
+export function serversTable(scenario: Scenario, results: readonly Plotted[], paint: Paint): string {
+  const servers = serversOf(scenario);
+  const rows = results.flatMap(({ name: strategy, summary: { attempts, byServer } }) =>
+    servers.map(({ name }, place) => {
+      const got = byServer[place] ?? 0;
+      return [strategy, name, `${got}`, percent(got, attempts)];
+    }),
+  );
+  return table(["STRATEGY", "SERVER", "ATTEMPTS", "SHARE %"], rows, paint).join("\n");
+}
+
 const header = ["STRATEGY", "FAILED %", "ATTEMPTS", "TO FAULTY %", "MEAN MS", "P50", "P90", "P99", "P99.9", "MAX"];
 
 /** One line for each strategy. */
