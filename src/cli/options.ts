@@ -3,6 +3,7 @@
  * exists, and one that exists is documented.
  */
 import { parseArgs } from "node:util";
+import { RollcallError } from "../index.js";
 import { UsageError } from "./usage-error.js";
 
 export interface Option<T> {
@@ -128,8 +129,9 @@ function read(name: string, option: Option<unknown>, given: readonly string[] | 
   try {
     return option.read(given ?? (option.default === undefined ? [] : [option.default]));
   } catch (error) {
-    if (error instanceof UsageError) throw new UsageError(`${written}: ${error.message}`, { cause: error });
-    throw error;
+    if (!(error instanceof UsageError || (error instanceof RollcallError && error.code === "INVALID_ARGUMENT")))
+      throw error;
+    throw new UsageError(`${written}: ${error.message}`, { cause: error });
   }
 }
 

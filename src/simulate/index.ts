@@ -7,7 +7,9 @@ export type { RecordedAttempt, RecordedCall, Recording } from "./recording.js";
 export { type ClientUnderTest, simulate } from "./run.js";
 export {
   type Condition,
+  callsOf,
   type DescribedServer,
+  MOST_CALLS,
   type Phase,
   type Scenario,
   type ServerGroup,

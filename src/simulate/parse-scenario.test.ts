@@ -34,7 +34,7 @@ test.each([
   [
     "two latencies",
     latencyOf({ constantMs: 1, exponentialMs: 1 }),
-    'servers[0].latency has no field "exponentialMs"; it has constantMs',
+    "servers[0].latency has both constantMs and exponentialMs: give one of them",
   ],
   [
     "quantiles that go down",
@@ -70,6 +70,13 @@ test.each([
     "a pause without end",
     phaseOf({ fromMs: 5, condition: "pauses" }),
     "servers[0].phases[0].untilMs must be a number from 0 on, not absent",
+  ],
+  ["a run without end", { durationMs: 1e12 }, /^the scenario is of 10000000000 calls, and 5000000 are the most: lower/],
+  ["a flood", { rate: 1e9 }, /^the scenario is of 1000000000 calls, and 5000000 are the most: lower rate/],
+  [
+    "who joins after the end",
+    { servers: [slow, { ...slow, joinMs: 1_000 }] },
+    "servers[1].joinMs must be before durationMs, 1000",
   ],
   [
     "who leaves before it joins",

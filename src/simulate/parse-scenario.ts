@@ -2,7 +2,7 @@
 import { RollcallError, toError } from "../errors.js";
 import { type Check, flag, list, number, object, oneOf, optional, record, refuse, text } from "./check.js";
 import type { Latency } from "./latency.js";
-import type { Phase, Scenario, ServerGroup } from "./scenario.js";
+import { callsOf, MOST_CALLS, type Phase, type Scenario, type ServerGroup } from "./scenario.js";
 
 /** Throws `INVALID_ARGUMENT` with the place of what is wrong, and what would be right there. */
 export function parseScenario(json: string): Scenario {
@@ -27,8 +27,9 @@ const latencies = {
 
 const latency: Check<Latency> = (value, path) => {
   const given = record(value, path);
-  const kind = Object.entries(latencies).find(([name]) => Object.hasOwn(given, name));
+  const [kind, second] = Object.entries(latencies).filter(([name]) => Object.hasOwn(given, name));
   if (kind === undefined) return refuse(path, `must have one of ${Object.keys(latencies).join(", ")}`);
+  if (second !== undefined) return refuse(path, `has both ${kind[0]} and ${second[0]}: give one of them`);
   return kind[1](value, path);
 };
 
@@ -91,7 +92,20 @@ const server: Check<ServerGroup> = (value, path) => {
   return checked;
 };
 
-const scenario = object<Scenario>({
+const scenario: Check<Scenario> = (value, path) => {
+  const checked = fields(value, path);
+  const { durationMs, servers } = checked;
+  const calls = callsOf(checked);
+  if (calls > MOST_CALLS) {
+    refuse(path, `is of ${calls} calls, and ${MOST_CALLS} are the most: lower rate or durationMs`);
+  }
+  servers.forEach(({ joinMs = 0 }, place) => {
+    if (joinMs >= durationMs) refuse(`servers[${place}].joinMs`, `must be before durationMs, ${durationMs}`);
+  });
+  return checked;
+};
+
+const fields = object<Scenario>({
   name: text,
   description: text,
   durationMs: number({ above: 0 }),

@@ -25,6 +25,14 @@ export interface Scenario {
   readonly servers: readonly ServerGroup[];
 }
 
+/** Each is kept until the end: more would not fit into the memory that Node takes. */
+export const MOST_CALLS = 5_000_000;
+
+/** How many calls begin in one run, on average. */
+export function callsOf({ durationMs, rate }: Scenario): number {
+  return Math.round((durationMs / 1_000) * rate);
+}
+
 /** Servers that are alike. */
 export interface ServerGroup {
   /** What reports call them, with a number where several have it: `server-1`; default `server`. */

@@ -38,7 +38,16 @@ describe("unusable arguments end with 2 and one line that says how to mend them"
     [["simulate", "--scenario", "join", "--file", "a.json"], "are two scenarios: give one"],
     [["simulate", "--file", "no-such-file.json"], "--file: ENOENT"],
     [["simulate", "--file", "package.json"], '--file package.json: the scenario has no field "version"'],
-    [["simulate", "--scenario", "join", "--strategies", "best"], 'there is no balancer "best"'],
+    [["simulate", "--scenario", "best"], '--scenario: there is no scenario "best"'],
+    [["simulate", "--list", "--scenario", "join"], "--list names all scenarios"],
+    [["simulate", "--scenario", "join", "--strategies", "best"], '--strategies: there is no balancer "best"'],
+    [["simulate", "--scenario", "join", "--strategies", "p2c,"], '--strategies: a name is missing in "p2c,"'],
+    [["simulate", "--scenario", "join", "--strategies", "p2c,p2c"], '"p2c" is named twice'],
+    [
+      ["simulate", "--scenario", "join", "--seeds", "1000000"],
+      "--seeds: 1000000 runs of 30000 calls are too many: 166",
+    ],
+    [["simulate", "--scenario", "join", "--svg", "no-such-folder/join.svg"], "--svg: ENOENT"],
     [["demo", "--cluster", "--endpoints", "127.0.0.1:2379"], "give one of them"],
   ])("%j", async (args, complaint) => {
     const { code, stdout, stderr } = await runCli(args);

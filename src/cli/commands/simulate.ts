@@ -1,7 +1,15 @@
 /** What each way of balancing would make of a bad day, before it comes. */
 import { readFile, writeFile } from "node:fs/promises";
 import { balancerNames, RollcallError } from "../../index.js";
-import { parseScenario, plot, type Scenario, scenarioNamed, scenarios } from "../../simulate/index.js";
+import {
+  callsOf,
+  MOST_CALLS,
+  parseScenario,
+  plot,
+  type Scenario,
+  scenarioNamed,
+  scenarios,
+} from "../../simulate/index.js";
 import { command } from "../command.js";
 import { json } from "../ndjson.js";
 import { parseCount, parseSeed } from "../number.js";
@@ -19,7 +27,7 @@ export const simulate = command({
     "Every strategy meets the same calls; a seed repeats them. Needs no etcd, and no server.",
   operands: [],
   options: {
-    scenario: one("name", "what happens; --list tells of each", asText),
+    scenario: one("name", "what happens; --list tells of each", scenarioNamed),
     file: one("file", "a scenario of your own, as JSON", asText),
     strategies: one("name,…", `how servers are chosen: ${balancerNames.join(", ")}`, contendersNamed, {
       default: "round-robin,random,p2c:pending,p2c",
@@ -46,6 +54,8 @@ export const simulate = command({
   async run({ values }, stdout) {
     const paint = painter(stdout.isTerminal, process.env);
     if (values.list) {
+      if (values.scenario !== undefined || values.file !== undefined)
+        throw new UsageError("--list names all scenarios, and runs none: leave it away, or --scenario and --file");
       const known = scenarios.map(({ name, description }) => ({ name, description }));
       if (values.json) for (const each of known) await stdout.write(json(each));
       else
@@ -59,6 +69,13 @@ export const simulate = command({
       return 0;
     }
     const scenario = await scenarioOf(values.scenario, values.file);
+    if (values.seeds * callsOf(scenario) > MOST_CALLS) {
+      const most = Math.floor(MOST_CALLS / callsOf(scenario));
+      throw new UsageError(
+        `--seeds: ${values.seeds} runs of ${callsOf(scenario)} calls are too many: ${most} are the most`,
+      );
+    }
+    if (values.svg !== undefined) await save(values.svg, "", "a"); // now, and not after minutes
     const seeds = Array.from({ length: values.seeds }, (_, index) => values.seed + index);
     const guards = { retry: { attempts: values.attempts }, ...(values["no-ejection"] && { ejection: false as const }) };
     const results = [];
@@ -75,10 +92,10 @@ export const simulate = command({
   },
 });
 
-async function scenarioOf(name: string | undefined, file: string | undefined): Promise<Scenario> {
-  if (name !== undefined && file !== undefined)
+async function scenarioOf(named: Scenario | undefined, file: string | undefined): Promise<Scenario> {
+  if (named !== undefined && file !== undefined)
     throw new UsageError("--scenario and --file are two scenarios: give one");
-  if (name !== undefined) return scenarioNamed(name);
+  if (named !== undefined) return named;
   if (file === undefined) throw new UsageError("--scenario is missing: give --scenario <name>, or --list to see them");
   const text = await readFile(file, "utf8").catch((cause: Error) => {
     throw new UsageError(`--file: ${cause.message}`, { cause });
@@ -91,8 +108,9 @@ async function scenarioOf(name: string | undefined, file: string | undefined): P
   }
 }
 
-async function save(file: string, text: string): Promise<void> {
-  await writeFile(file, text).catch((cause: Error) => {
+/** With the flag `a` it finds out whether it could, and leaves what is there. */
+async function save(file: string, text: string, flag: "w" | "a" = "w"): Promise<void> {
+  await writeFile(file, text, { flag }).catch((cause: Error) => {
     throw new UsageError(`--svg: ${cause.message}`, { cause });
   });
 }

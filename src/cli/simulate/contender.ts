@@ -17,9 +17,11 @@ export interface Contender extends ClientUnderTest {
 
 /** `round-robin,random` */
 export function contendersNamed(text: string): readonly Contender[] {
-  const names = text.split(",").filter((name) => name !== "");
-  if (names.length === 0) throw new UsageError("no strategy is named: write e.g. round-robin,random");
-  return [...new Set(names)].map((name) => ({ name, ...balancerNamed(name) }));
+  const names = text.split(",");
+  if (names.includes("")) throw new UsageError(`a name is missing in "${text}": write e.g. round-robin,random`);
+  const twice = names.find((name, place) => names.indexOf(name) < place);
+  if (twice !== undefined) throw new UsageError(`"${twice}" is named twice: name it once`);
+  return names.map((name) => ({ name, ...balancerNamed(name) }));
 }
 
 export async function runContender(
