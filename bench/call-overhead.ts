@@ -6,7 +6,7 @@ import { Bench } from "tinybench";
 import { balance } from "../src/balancer/balance.js";
 import { roundRobin } from "../src/balancer/strategies/round-robin.js";
 import { compose } from "../src/call/compose.js";
-import { retry } from "../src/call/retry.js";
+import { retry } from "../src/call/retry/retry.js";
 import { endpoints } from "../src/endpoints/endpointer.js";
 import { manualMembership } from "../src/testing/manual-registry.js";
 

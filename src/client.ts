@@ -12,7 +12,7 @@ import type { Strategy } from "./balancer/strategy.js";
 import type { Call, Layer } from "./call/call.js";
 import { compose } from "./call/compose.js";
 import { inheritDeadline } from "./call/deadline.js";
-import { type RetryOptions, retry } from "./call/retry.js";
+import { type RetryOptions, retry } from "./call/retry/retry.js";
 import { defaultTimeout } from "./call/timeout.js";
 import type { Clock } from "./clock.js";
 import { checkDuration } from "./deadline-queue.js";

@@ -49,7 +49,6 @@ export { type RendezvousOptions, rendezvous } from "./balancer/strategies/rendez
 export { type RingHashOptions, ringHash } from "./balancer/strategies/ring-hash.js";
 export { roundRobin } from "./balancer/strategies/round-robin.js";
 export { weightedRoundRobin } from "./balancer/strategies/weighted-round-robin.js";
-export { type RetryBudget, type RetryBudgetOptions, retryBudget } from "./call/budget.js";
 export type { Call, CallContext, CallOptions, Layer } from "./call/call.js";
 export { type CircuitBreakerOptions, type CircuitState, circuitBreaker } from "./call/circuit-breaker.js";
 export { compose } from "./call/compose.js";
@@ -62,10 +61,11 @@ export {
   inheritDeadline,
   whileAnswering,
 } from "./call/deadline.js";
-export type { HedgeOptions } from "./call/hedge.js";
 export { DEADLINE_HEADER, deadlineHeaders, whileAnsweringHttp } from "./call/http-deadline.js";
 export { type RateLimitOptions, rateLimit } from "./call/rate-limit.js";
-export { type RetryOptions, retry } from "./call/retry.js";
+export { type RetryBudget, type RetryBudgetOptions, retryBudget } from "./call/retry/budget.js";
+export type { HedgeOptions } from "./call/retry/hedge.js";
+export { type RetryOptions, retry } from "./call/retry/retry.js";
 export { type ThrottleOptions, throttle } from "./call/throttle.js";
 export { defaultTimeout, timeout } from "./call/timeout.js";
 export type { Connect, Connection, Endpoint, Endpointer } from "./endpoints/endpoint.js";

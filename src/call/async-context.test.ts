@@ -10,7 +10,7 @@ import { virtualClock } from "../testing/virtual-clock.js";
 import type { Call } from "./call.js";
 import { compose } from "./compose.js";
 import { rateLimit } from "./rate-limit.js";
-import { retry } from "./retry.js";
+import { retry } from "./retry/retry.js";
 
 const requests = new AsyncLocalStorage<string>();
 

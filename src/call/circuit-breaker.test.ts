@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { layered } from "../../test/support/layered-calls.js";
 import { Failure, never, unavailable } from "../../test/support/retried-calls.js";
 import { type CircuitChange, type CircuitState, circuitBreaker, transition } from "./circuit-breaker.js";
-import { retry } from "./retry.js";
+import { retry } from "./retry/retry.js";
 
 function breaker() {
   const lines: string[] = [];

@@ -4,7 +4,7 @@ import { answerIn, Failure, never, unavailable } from "../../test/support/retrie
 import type { Layer } from "./call.js";
 import { type ConcurrencyLimitOptions, concurrencyLimit } from "./concurrency-limit.js";
 import { rateLimit } from "./rate-limit.js";
-import { retry } from "./retry.js";
+import { retry } from "./retry/retry.js";
 
 const limited = (options: ConcurrencyLimitOptions = {}) =>
   layered(({ clock }) => [concurrencyLimit({ clock, ...options })]);

@@ -5,7 +5,7 @@ import { circuitBreaker } from "./circuit-breaker.js";
 import { concurrencyLimit } from "./concurrency-limit.js";
 import { inheritDeadline } from "./deadline.js";
 import { rateLimit } from "./rate-limit.js";
-import { retry } from "./retry.js";
+import { retry } from "./retry/retry.js";
 import { throttle } from "./throttle.js";
 import { defaultTimeout, timeout } from "./timeout.js";
 

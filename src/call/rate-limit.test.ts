@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { layered } from "../../test/support/layered-calls.js";
 import { rateLimit } from "./rate-limit.js";
-import { retry } from "./retry.js";
+import { retry } from "./retry/retry.js";
 
 const limited = (options: Parameters<typeof rateLimit>[0]) =>
   layered(({ clock }) => [rateLimit({ clock, ...options })]);

@@ -7,7 +7,7 @@ import { balance } from "../balancer/balance.js";
 import { roundRobin } from "../balancer/strategies/round-robin.js";
 import type { CallContext, Layer } from "../call/call.js";
 import { compose } from "../call/compose.js";
-import { retry } from "../call/retry.js";
+import { retry } from "../call/retry/retry.js";
 import { endpoints } from "../endpoints/endpointer.js";
 import { RollcallError } from "../errors.js";
 import type { Outcome } from "../outcome.js";

@@ -4,7 +4,7 @@ import { roundRobin } from "../../src/balancer/strategies/round-robin.js";
 import type { Strategy } from "../../src/balancer/strategy.js";
 import type { CallContext, CallOptions } from "../../src/call/call.js";
 import { compose } from "../../src/call/compose.js";
-import { type RetryOptions, retry } from "../../src/call/retry.js";
+import { type RetryOptions, retry } from "../../src/call/retry/retry.js";
 import { endpoints } from "../../src/endpoints/endpointer.js";
 import type { Outcome } from "../../src/outcome.js";
 import { seededRandom } from "../../src/random.js";

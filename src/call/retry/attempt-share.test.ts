@@ -7,11 +7,11 @@ import {
   type Server,
   setUp,
   unavailable,
-} from "../../test/support/retried-calls.js";
-import { cancelled, overtaken } from "../outcome.js";
-import { compose } from "./compose.js";
+} from "../../../test/support/retried-calls.js";
+import { cancelled, overtaken } from "../../outcome.js";
+import { compose } from "../compose.js";
+import { timeout } from "../timeout.js";
 import { retry } from "./retry.js";
-import { timeout } from "./timeout.js";
 
 describe("a slow attempt of an idempotent call", () => {
   it("is left running while another starts elsewhere after its share of the time", async () => {

@@ -9,18 +9,18 @@ import {
   type Server,
   setUp,
   unavailable,
-} from "../../test/support/retried-calls.js";
-import { balance } from "../balancer/balance.js";
-import { roundRobin } from "../balancer/strategies/round-robin.js";
-import type { Clock } from "../clock.js";
-import { endpoints } from "../endpoints/endpointer.js";
-import { CallError } from "../errors.js";
-import type { Outcome } from "../outcome.js";
-import { manualConnections } from "../testing/manual-connections.js";
-import { manualMembership } from "../testing/manual-registry.js";
-import { virtualClock } from "../testing/virtual-clock.js";
-import type { Layer } from "./call.js";
-import { compose } from "./compose.js";
+} from "../../../test/support/retried-calls.js";
+import { balance } from "../../balancer/balance.js";
+import { roundRobin } from "../../balancer/strategies/round-robin.js";
+import type { Clock } from "../../clock.js";
+import { endpoints } from "../../endpoints/endpointer.js";
+import { CallError } from "../../errors.js";
+import type { Outcome } from "../../outcome.js";
+import { manualConnections } from "../../testing/manual-connections.js";
+import { manualMembership } from "../../testing/manual-registry.js";
+import { virtualClock } from "../../testing/virtual-clock.js";
+import type { Layer } from "../call.js";
+import { compose } from "../compose.js";
 import { retry } from "./retry.js";
 
 describe("a call over before a layer below has done what it does first", () => {

@@ -1,11 +1,11 @@
 /** Which failures are worth another attempt. The four places of gRFC A6, decided by what the server may have seen. */
-import { type BackoffRange, fullJitter } from "../backoff.js";
-import type { Clock } from "../clock.js";
-import type { DeadlineQueue } from "../deadline-queue.js";
-import type { Outcome } from "../outcome.js";
-import type { Random } from "../random.js";
+import { type BackoffRange, fullJitter } from "../../backoff.js";
+import type { Clock } from "../../clock.js";
+import type { DeadlineQueue } from "../../deadline-queue.js";
+import type { Outcome } from "../../outcome.js";
+import type { Random } from "../../random.js";
+import type { Call } from "../call.js";
 import type { RetryBudget } from "./budget.js";
-import type { Call } from "./call.js";
 import type { Hedging } from "./hedge.js";
 
 /** The options of `retry`, defaults filled in. */

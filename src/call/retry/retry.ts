@@ -5,15 +5,15 @@
  * attempts of all calls together at a fraction above the calls. What it never does is to repeat a call that a server may
  * have seen, unless the caller says that this does no harm.
  */
-import type { BackoffRange } from "../backoff.js";
-import { checkWholeNumber } from "../check-number.js";
-import { type Clock, systemClock } from "../clock.js";
-import { checkDuration, DeadlineQueue } from "../deadline-queue.js";
-import { refuseUnknownOptions } from "../known-options.js";
-import type { Outcome } from "../outcome.js";
-import { type Random, systemRandom } from "../random.js";
+import type { BackoffRange } from "../../backoff.js";
+import { checkWholeNumber } from "../../check-number.js";
+import { type Clock, systemClock } from "../../clock.js";
+import { checkDuration, DeadlineQueue } from "../../deadline-queue.js";
+import { refuseUnknownOptions } from "../../known-options.js";
+import type { Outcome } from "../../outcome.js";
+import { type Random, systemRandom } from "../../random.js";
+import type { Call, CallContext, CallOptions, Layer } from "../call.js";
 import { type RetryBudget, retryBudget } from "./budget.js";
-import type { Call, CallContext, CallOptions, Layer } from "./call.js";
 import { checkHedge, type HedgeOptions, Hedging } from "./hedge.js";
 import { RetriedCall } from "./retried-call.js";
 import { type RetryEnvironment, retryableByDefault } from "./retry-policy.js";

@@ -1,6 +1,6 @@
 /** The attempts of one call that are under way, oldest first. */
-import { cancelled, type Outcome, overtaken } from "../outcome.js";
-import type { AttemptTicket, RunningAttempt } from "./call.js";
+import { cancelled, type Outcome, overtaken } from "../../outcome.js";
+import type { AttemptTicket, RunningAttempt } from "../call.js";
 import type { Hedging } from "./hedge.js";
 
 export class Flight {

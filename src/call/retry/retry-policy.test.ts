@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Failure, never, type Server, setUp, unavailable } from "../../test/support/retried-calls.js";
-import { CallError } from "../errors.js";
-import type { Outcome } from "../outcome.js";
+import { Failure, never, type Server, setUp, unavailable } from "../../../test/support/retried-calls.js";
+import { CallError } from "../../errors.js";
+import type { Outcome } from "../../outcome.js";
 import type { RetryOptions } from "./retry.js";
 
 describe("which failures are tried again", () => {

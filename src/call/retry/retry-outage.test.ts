@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { ADDRESSES, balanceOver, neverSent, setUp, unavailable } from "../../test/support/retried-calls.js";
-import { CallError } from "../errors.js";
-import type { CallOptions } from "./call.js";
-import { compose } from "./compose.js";
+import { ADDRESSES, balanceOver, neverSent, setUp, unavailable } from "../../../test/support/retried-calls.js";
+import { CallError } from "../../errors.js";
+import type { CallOptions } from "../call.js";
+import { compose } from "../compose.js";
 import { retry } from "./retry.js";
 
 describe("a total outage", () => {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { setUp, unavailable } from "../../test/support/retried-calls.js";
+import { setUp, unavailable } from "../../../test/support/retried-calls.js";
 import { retryBudget } from "./budget.js";
 
 /** How many retries can be had at one moment. */

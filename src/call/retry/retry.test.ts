@@ -9,11 +9,11 @@ import {
   setUp,
   stubborn,
   unavailable,
-} from "../../test/support/retried-calls.js";
-import { CallError } from "../errors.js";
-import { seededRandom } from "../random.js";
-import type { CallContext } from "./call.js";
-import { compose } from "./compose.js";
+} from "../../../test/support/retried-calls.js";
+import { CallError } from "../../errors.js";
+import { seededRandom } from "../../random.js";
+import type { CallContext } from "../call.js";
+import { compose } from "../compose.js";
 import { retry } from "./retry.js";
 
 describe("how often", () => {

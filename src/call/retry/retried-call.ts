@@ -13,13 +13,13 @@
  * where calls are hedged, the time that most calls take.
  */
 import { AsyncResource } from "node:async_hooks";
-import type { Timer } from "../clock.js";
-import { type Deadline, deadlineAfter } from "../deadline-queue.js";
-import { RollcallError, toError } from "../errors.js";
-import { cancelled, type Outcome, ok, timedOut } from "../outcome.js";
+import type { Timer } from "../../clock.js";
+import { type Deadline, deadlineAfter } from "../../deadline-queue.js";
+import { RollcallError, toError } from "../../errors.js";
+import { cancelled, type Outcome, ok, timedOut } from "../../outcome.js";
+import type { AttemptTicket, CallContext, CallOptions, RunningAttempt } from "../call.js";
 import { AttemptLog, outOfTime } from "./attempt-log.js";
 import { paceOf, shareEnd } from "./attempt-share.js";
-import type { AttemptTicket, CallContext, CallOptions, RunningAttempt } from "./call.js";
 import { Flight } from "./flight.js";
 import { RetryPlan } from "./retry-plan.js";
 import { type RetryEnvironment, UNKNOWN } from "./retry-policy.js";

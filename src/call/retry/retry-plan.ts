@@ -1,5 +1,5 @@
 /** What follows a failure: of one call, which counts them, under the policy of its layer. */
-import { type Outcome, timedOut } from "../outcome.js";
+import { type Outcome, timedOut } from "../../outcome.js";
 import { judge, pauseAfter, type RetryEnvironment, type Verdict } from "./retry-policy.js";
 
 export interface PlannedCall {

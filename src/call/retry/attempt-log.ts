@@ -1,5 +1,5 @@
 /** What a call has tried so far: where not to go again, and what to tell the caller when it fails. */
-import { type Attempt, CallError, RollcallError, toError } from "../errors.js";
+import { type Attempt, CallError, RollcallError, toError } from "../../errors.js";
 
 /**
  * Of a call that is tried on and on, what it began with and what it ended with say enough, and in an outage thousands of

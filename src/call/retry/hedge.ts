@@ -9,9 +9,9 @@
  * A loser counts with the time that it had taken when it lost: it took at least so long. Were it left out, only calls below
  * the delay would be measured, and the delay would shrink without end.
  */
-import { checkNumber, checkWindow } from "../check-number.js";
-import { checkDuration } from "../deadline-queue.js";
-import { refuseUnknownOptions } from "../known-options.js";
+import { checkNumber, checkWindow } from "../../check-number.js";
+import { checkDuration } from "../../deadline-queue.js";
+import { refuseUnknownOptions } from "../../known-options.js";
 import { type RetryBudget, retryBudget } from "./budget.js";
 import { LatencyWindow } from "./latency-window.js";
 

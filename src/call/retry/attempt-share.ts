@@ -4,7 +4,7 @@
  * Why only a share: an instance that hangs would keep the call until its deadline, and no attempt would be left to make. Why
  * it is not cancelled then: see docs/decisions/0010-a-slow-attempt-is-not-cancelled.md.
  */
-import type { RunningAttempt } from "./call.js";
+import type { RunningAttempt } from "../call.js";
 
 /** The least time before looking again at an attempt that is still waiting for an endpoint. */
 const RECHECK_MS = 20;

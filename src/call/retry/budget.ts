@@ -5,8 +5,8 @@
  * servers that are already down. A budget grows with the calls that are made, so retries stay a fraction of them (Finagle's
  * RetryBudget, Linkerd's `retry_budget`; gRPC's retry throttling has the same aim).
  */
-import { checkNumber, checkWindow } from "../check-number.js";
-import { refuseUnknownOptions } from "../known-options.js";
+import { checkNumber, checkWindow } from "../../check-number.js";
+import { refuseUnknownOptions } from "../../known-options.js";
 
 export interface RetryBudgetOptions {
   /** Retries earned by each call; default 0.2. (Finagle: `percentCanRetry`.) */

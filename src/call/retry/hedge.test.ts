@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { ADDRESSES, answerIn, Failure, never, setUp, stubborn, unavailable } from "../../test/support/retried-calls.js";
-import type { CallOptions } from "./call.js";
+import {
+  ADDRESSES,
+  answerIn,
+  Failure,
+  never,
+  setUp,
+  stubborn,
+  unavailable,
+} from "../../../test/support/retried-calls.js";
+import type { CallOptions } from "../call.js";
 import type { RetryOptions } from "./retry.js";
 import { retry } from "./retry.js";
 
