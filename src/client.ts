@@ -2,8 +2,9 @@
  * The whole path for one service, assembled with defaults that are meant to be kept: who is present, a connection to each,
  * one chosen per call, and another attempt when it fails.
  */
-import { balance } from "./balancer/balance.js";
+import { balance, WHEN_EMPTY } from "./balancer/balance.js";
 import type { Balancer } from "./balancer/balancer.js";
+import { tryBalancer } from "./balancer/check-balancer.js";
 import { type EjectionOptions, ejectionRule } from "./balancer/ejection/ejection-rule.js";
 import type { Metric } from "./balancer/meter.js";
 import { peakEwma } from "./balancer/meters/peak-ewma.js";
@@ -14,12 +15,14 @@ import { compose } from "./call/compose.js";
 import { inheritDeadline } from "./call/deadline.js";
 import { type RetryOptions, retry } from "./call/retry/retry.js";
 import { defaultTimeout } from "./call/timeout.js";
-import type { Clock } from "./clock.js";
+import { checkChoice, checkFlag, checkFunction, checkObject, described } from "./check-kind.js";
+import { type Clock, systemClock } from "./clock.js";
 import { checkDuration } from "./deadline-queue.js";
 import type { Connect, Endpointer } from "./endpoints/endpoint.js";
 import { endpoints } from "./endpoints/endpointer.js";
 import type { Subset } from "./endpoints/subsets/subset.js";
 import { subsetEndpoints } from "./endpoints/subsets/subset-endpoints.js";
+import { RollcallError } from "./errors.js";
 import type { Membership } from "./instance.js";
 import { refuseUnknownOptions } from "./known-options.js";
 import type { Live } from "./live.js";
@@ -49,7 +52,10 @@ export interface ClientOptions<C> {
   readonly retry?: Omit<RetryOptions, "idempotent" | "clock" | "random"> | false | undefined;
   /** Whether calls that do not say so themselves may be repeated; default false. */
   readonly idempotent?: boolean | undefined;
-  /** The deadline of a call that brings none, waiting and all attempts included; default 10,000 ms, `Infinity` for none. */
+  /**
+   * The deadline of a call that brings none, waiting and all attempts included; default 10,000 ms, `Infinity` for none. With 0
+   * every such call fails with `DEADLINE_EXCEEDED`.
+   */
   readonly timeoutMs?: number | undefined;
   /**
    * Whether a call made while another is being answered gets no more time than that one has left, and ends with it: default
@@ -105,9 +111,12 @@ const KNOWN: Readonly<Record<keyof ClientOptions<unknown>, true>> = {
 };
 
 export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
-  const { clock, random, logger, idempotent } = options;
   // First what may be refused, then what would have to be closed.
   refuseUnknownOptions("client()", options, KNOWN);
+  checkKinds(options);
+  const { strategy = p2c(), metric = peakEwma() } = options;
+  const { clock, random, logger, idempotent } = options;
+  tryBalancer(strategy, metric, clock ?? systemClock);
   const layers = [...(options.layers ?? [])];
   if (options.retry !== false) layers.push(retry({ ...options.retry, idempotent, clock, random }));
   if (options.inheritDeadline ?? DEFAULTS.inheritDeadline) layers.push(inheritDeadline());
@@ -120,8 +129,8 @@ export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
     options.subset === undefined
       ? endpoints(instancer, options.connect, endpointerOptions)
       : subsetEndpoints(instancer, options.subset, options.connect, endpointerOptions);
-  const balancer = balance(endpointer, options.strategy ?? p2c(), {
-    metric: options.metric ?? peakEwma(),
+  const balancer = balance(endpointer, strategy, {
+    metric,
     ejection: options.ejection ?? {},
     whenEmpty: options.whenEmpty,
     service: options.service,
@@ -144,4 +153,37 @@ export function client<C>(options: ClientOptions<C>): ServiceClient<C> {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function checkKinds<C>({
+  registry,
+  service,
+  connect,
+  layers = [],
+  retry,
+  idempotent,
+  ...rest
+}: ClientOptions<C>): void {
+  checkObject("registry", registry, "instancer", "a registry, such as etcd() gives");
+  if (typeof service !== "string" || service === "") {
+    throw new RollcallError("INVALID_ARGUMENT", "`service` has to be the name of a service in the registry");
+  }
+  checkFunction("connect", connect, "write e.g. grpcConnect(Service)");
+  checkFlag("idempotent", idempotent);
+  checkChoice("whenEmpty", rest.whenEmpty, WHEN_EMPTY);
+  checkFlag("inheritDeadline", rest.inheritDeadline);
+  if (rest.subset !== undefined) checkFunction("subset", rest.subset, "write e.g. randomSubset()");
+  if (!Array.isArray(layers)) {
+    throw new RollcallError(
+      "INVALID_ARGUMENT",
+      `\`layers\` has to be a list: write [throttle()]; it is ${described(layers)}`,
+    );
+  }
+  for (const layer of layers) checkFunction("layers", layer, "write e.g. throttle()");
+  if (retry !== undefined && retry !== false && (typeof retry !== "object" || retry === null)) {
+    throw new RollcallError(
+      "INVALID_ARGUMENT",
+      `\`retry\` has to be false or the options of retry(), {} for its defaults; it is ${described(retry)}`,
+    );
+  }
 }

@@ -1,4 +1,5 @@
 /** Refuses options that would have no effect: in plain JavaScript nothing else tells of a misspelt name. */
+import { described } from "./check-kind.js";
 import { RollcallError } from "./errors.js";
 
 /** `taker` is who has the options, as `etcd()`; the table is complete, for the compiler holds it against the interface. */
@@ -8,7 +9,7 @@ export function refuseUnknownOptions<O extends object>(
   known: Readonly<Record<keyof O, true>>,
 ): void {
   if (typeof options !== "object" || options === null) {
-    throw new RollcallError("INVALID_ARGUMENT", `${taker} takes an object of options, not ${String(options)}`);
+    throw new RollcallError("INVALID_ARGUMENT", `${taker} takes an object of options, not ${described(options)}`);
   }
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(known, name)) continue;

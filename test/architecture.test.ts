@@ -70,6 +70,7 @@ const values = [
   "outcome.ts",
   "logger.ts",
   "backoff.ts",
+  "check-kind.ts",
   "check-number.ts",
   "deadline-queue.ts",
   "host-port.ts",

@@ -3,6 +3,7 @@
  * for a connection in the making, happens here and only while there is nothing to pick.
  */
 import type { Call, CallContext, CallOptions } from "../call/call.js";
+import { checkChoice, checkFunction } from "../check-kind.js";
 import { type Clock, systemClock } from "../clock.js";
 import { DeadlineQueue } from "../deadline-queue.js";
 import type { Endpointer } from "../endpoints/endpoint.js";
@@ -14,6 +15,7 @@ import { type Random, systemRandom } from "../random.js";
 import { Attempt } from "./attempt.js";
 import type { Balancer, Pick, PickRequest } from "./balancer.js";
 import { Candidates, type EndpointCandidate } from "./candidates.js";
+import { checkStrategy } from "./check-balancer.js";
 import { ejectionReport } from "./ejection/ejection-report.js";
 import { type EjectionOptions, ejectionRule } from "./ejection/ejection-rule.js";
 import { OutlierEjection } from "./ejection/outlier-ejection.js";
@@ -52,6 +54,8 @@ export interface BalancerOptions {
 }
 
 const DEFAULTS = { whenEmpty: "wait" } as const;
+/** The choices of `whenEmpty`. */
+export const WHEN_EMPTY = ["wait", "fail"];
 const NO_OPTIONS: CallOptions = {};
 
 const KNOWN: Readonly<Record<keyof BalancerOptions, true>> = {
@@ -67,6 +71,9 @@ const KNOWN: Readonly<Record<keyof BalancerOptions, true>> = {
 /** Balances over `endpointer`, which it does not close. */
 export function balance<C>(endpointer: Endpointer<C>, strategy: Strategy, options: BalancerOptions = {}): Balancer<C> {
   refuseUnknownOptions("balance()", options, KNOWN);
+  checkStrategy("strategy", strategy);
+  if (options.metric !== undefined) checkFunction("metric", options.metric, "write e.g. peakEwma()");
+  checkChoice("whenEmpty", options.whenEmpty, WHEN_EMPTY);
   return new EndpointBalancer(endpointer, strategy, options);
 }
 

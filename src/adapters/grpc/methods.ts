@@ -21,7 +21,18 @@ export function methodsOf(source: ServiceSource | ClientClass): MethodTable {
       `the client class ${source.name} has no static service definition: pass the definition, or use grpcConnect()`,
     );
   }
-  return isDescService(source) ? generatedMethods(source) : definedMethods(source);
+  if (isDescService(source)) return generatedMethods(source);
+  if (typeof source === "object" && source !== null && Object.values(source).some(isDefinition)) {
+    return definedMethods(source);
+  }
+  throw new RollcallError(
+    "INVALID_ARGUMENT",
+    "the service has no methods: pass what protoc-gen-es makes of it, a service definition or a client class of grpc-js",
+  );
+}
+
+function isDefinition(method: unknown): boolean {
+  return typeof method === "object" && method !== null && "requestSerialize" in method;
 }
 
 export function isDescService(source: ServiceSource | ClientClass): source is DescService {

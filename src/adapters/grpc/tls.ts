@@ -92,6 +92,10 @@ export function clientSecurity({ tls, callCredentials, service, logger }: Client
 
 export function serverCredentials(tls: ServerTlsOptions | undefined): ServerCredentials {
   if (tls === undefined) return ServerCredentials.createInsecure();
+  for (const name of ["cert", "key"] as const) {
+    if (tls[name] !== undefined) continue;
+    throw new RollcallError("INVALID_ARGUMENT", `tls of a server needs \`${name}\`, as PEM text`);
+  }
   refuseUnreadable(tls);
   const pair = { cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) };
   return ServerCredentials.createSsl(buffer(tls.ca), [pair], tls.ca !== undefined);

@@ -9,6 +9,7 @@
  */
 import { checkNumber } from "../../check-number.js";
 import { refuseUnknownOptions } from "../../known-options.js";
+import { checkStrategy } from "../check-balancer.js";
 import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Strategy } from "../strategy.js";
 import { weightReader } from "../weight.js";
@@ -29,6 +30,7 @@ const KNOWN: Readonly<Record<keyof BoundedLoadOptions, true>> = { factor: true }
 
 /** `inner` is one that hashes. The calls are this client's own: those of others it does not know. */
 export function boundedLoad(inner: Strategy, options: BoundedLoadOptions = {}): Strategy {
+  checkStrategy("the strategy in boundedLoad()", inner);
   refuseUnknownOptions("boundedLoad()", options, KNOWN);
   const { factor = DEFAULTS.factor } = options;
   checkNumber("factor", factor, "from 1 on", factor >= 1);

@@ -7,6 +7,7 @@
  */
 import { checkNumber } from "../../check-number.js";
 import { refuseUnknownOptions } from "../../known-options.js";
+import { checkStrategy } from "../check-balancer.js";
 import type { Strategy } from "../strategy.js";
 import { byGroups } from "./by-groups.js";
 import { type Matching, matcher } from "./matching.js";
@@ -22,6 +23,7 @@ const KNOWN: Readonly<Record<keyof CanaryOptions, true>> = { match: true, share:
 
 /** `inner` chooses on each side. */
 export function canary(inner: Strategy, options: CanaryOptions): Strategy {
+  checkStrategy("the strategy in canary()", inner);
   refuseUnknownOptions("canary()", options, KNOWN);
   const { share } = options;
   const matches = matcher("canary()", options.match);

@@ -4,6 +4,7 @@
  */
 import { RollcallError } from "../../errors.js";
 import { refuseUnknownOptions } from "../../known-options.js";
+import { checkStrategy } from "../check-balancer.js";
 import type { Candidate, Picker, Strategy } from "../strategy.js";
 import { byGroups } from "./by-groups.js";
 import { type Matching, matcher } from "./matching.js";
@@ -25,6 +26,7 @@ const KNOWN: Readonly<Record<keyof FilterOptions, true>> = { match: true, fallba
 
 /** `inner` chooses among those that match. */
 export function filter(inner: Strategy, options: FilterOptions): Strategy {
+  checkStrategy("the strategy in filter()", inner);
   refuseUnknownOptions("filter()", options, KNOWN);
   const matches = matcher("filter()", options.match);
   const second = fallbackOf(options.fallback ?? DEFAULTS.fallback);

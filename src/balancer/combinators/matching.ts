@@ -25,6 +25,13 @@ export function matcher(taker: string, matching: Matching): (candidate: Candidat
   }
   const { version, zone, metadata = {} } = matching;
   const entries = Object.entries(metadata);
+  for (const [name, value] of [...entries, ["version", version ?? ""], ["zone", zone ?? ""]] as const) {
+    if (typeof value === "string") continue;
+    throw new RollcallError(
+      "INVALID_ARGUMENT",
+      `${taker} compares texts, so ${name} has to be one: write "${String(value)}"`,
+    );
+  }
   return (candidate) =>
     (version === undefined || candidate.version === version) &&
     (zone === undefined || candidate.zone === zone) &&

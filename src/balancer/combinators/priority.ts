@@ -8,6 +8,7 @@
  */
 import { checkNumber } from "../../check-number.js";
 import { refuseUnknownOptions } from "../../known-options.js";
+import { checkStrategy } from "../check-balancer.js";
 import type { Candidate, Strategy } from "../strategy.js";
 import { byGroups } from "./by-groups.js";
 import { priorityShares } from "./priority-shares.js";
@@ -41,6 +42,7 @@ const KNOWN: Readonly<Record<keyof PriorityOptions, true>> = {
 
 /** `inner` chooses inside a level. */
 export function priority(inner: Strategy, options: PriorityOptions = {}): Strategy {
+  checkStrategy("the strategy in priority()", inner);
   refuseUnknownOptions("priority()", options, KNOWN);
   const { level = DEFAULTS.level } = options;
   const overprovisioning = options.overprovisioning ?? DEFAULTS.overprovisioning;

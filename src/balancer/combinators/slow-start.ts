@@ -14,6 +14,7 @@ import { checkNumber } from "../../check-number.js";
 import type { Clock } from "../../clock.js";
 import { hashFraction } from "../../hash.js";
 import { refuseUnknownOptions } from "../../known-options.js";
+import { checkStrategy } from "../check-balancer.js";
 import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Picker, Strategy } from "../strategy.js";
 
@@ -57,6 +58,7 @@ const ALWAYS = Number.NEGATIVE_INFINITY;
 
 /** `inner` chooses; what is warm, and what was there before this client, is not affected. */
 export function slowStart(inner: Strategy, options: SlowStartOptions = {}): Strategy {
+  checkStrategy("the strategy in slowStart()", inner);
   refuseUnknownOptions("slowStart()", options, KNOWN);
   const windowMs = options.windowMs ?? DEFAULTS.windowMs;
   const minShare = options.minShare ?? DEFAULTS.minShare;

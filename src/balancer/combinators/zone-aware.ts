@@ -12,6 +12,7 @@
 import { checkNumber } from "../../check-number.js";
 import { RollcallError } from "../../errors.js";
 import { refuseUnknownOptions } from "../../known-options.js";
+import { checkStrategy } from "../check-balancer.js";
 import type { Candidate, Picker, Strategy } from "../strategy.js";
 import { byGroups, type Share } from "./by-groups.js";
 import type { GroupHealth } from "./group.js";
@@ -37,6 +38,7 @@ const KNOWN: Readonly<Record<keyof ZoneAwareOptions, true>> = { zone: true, call
 
 /** `inner` chooses inside a zone. Endpoints that name no zone are in one of their own, which has no callers. */
 export function zoneAware(inner: Strategy, options: ZoneAwareOptions): Strategy {
+  checkStrategy("the strategy in zoneAware()", inner);
   refuseUnknownOptions("zoneAware()", options, KNOWN);
   const { zone, callers } = options;
   const minEndpoints = options.minEndpoints ?? DEFAULTS.minEndpoints;
@@ -49,6 +51,10 @@ export function zoneAware(inner: Strategy, options: ZoneAwareOptions): Strategy 
   checkNumber("minEndpoints", minEndpoints, "from 0 on", minEndpoints >= 0);
   for (const [name, count] of Object.entries(callers ?? {})) {
     checkNumber(`callers of "${name}"`, count, "from 0 on", count >= 0);
+  }
+
+  if (callers !== undefined && !Object.hasOwn(callers, zone)) {
+    throw new RollcallError("INVALID_ARGUMENT", `callers of zoneAware() lack the client's own zone "${zone}"`);
   }
 
   const zoned = byGroups(inner, {

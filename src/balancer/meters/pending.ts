@@ -4,9 +4,11 @@
  *
  * A failure ends a call like any other, so that who fails at once seems to have little to do: leave ejection on.
  */
+import { refuseArguments } from "../../check-kind.js";
 import type { Meter, Metric } from "../meter.js";
 
-export function pending(): Metric {
+export function pending(...none: []): Metric {
+  refuseArguments("pending()", none);
   return (): Meter => {
     let inProgress = 0;
     return {

@@ -5,11 +5,13 @@
  * It spreads best over few endpoints that are all sound. Where one fails at once it gets nearly every call, and of many
  * clients all go to a new endpoint: `p2c()` bounds both. A pick looks at everybody.
  */
+import { refuseArguments } from "../../check-kind.js";
 import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Strategy } from "../strategy.js";
 import { weightReader } from "../weight.js";
 
-export function leastRequest(): Strategy {
+export function leastRequest(...none: []): Strategy {
+  refuseArguments("leastRequest()", none);
   return ({ random }) =>
     <E extends Candidate>(candidates: readonly E[]) => {
       const weightOf = weightReader(candidates);

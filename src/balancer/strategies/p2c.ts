@@ -12,6 +12,7 @@
  * A candidate is drawn as often as its weight says, and compared by a cost that has its load divided by the weight. The
  * first makes the weights hold while nobody is busy, the second under load.
  */
+import { refuseArguments } from "../../check-kind.js";
 import type { Random } from "../../random.js";
 import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Strategy } from "../strategy.js";
@@ -32,7 +33,8 @@ const DRAWS = 8;
  */
 const CLEARLY_CHEAPER = 0.5;
 
-export function p2c(): Strategy {
+export function p2c(...none: []): Strategy {
+  refuseArguments("p2c()", none);
   return ({ random }) =>
     <E extends Candidate>(candidates: readonly E[]) => {
       if (candidates.length < 2) return () => candidates[0];

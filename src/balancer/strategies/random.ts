@@ -2,11 +2,13 @@
  * Any candidate with the same probability, whatever its weight. It keeps nothing between calls, so many clients never fall
  * into step; over few calls it spreads worse than taking turns.
  */
+import { refuseArguments } from "../../check-kind.js";
 import { randomInteger } from "../../random.js";
 import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Strategy } from "../strategy.js";
 
-export function random(): Strategy {
+export function random(...none: []): Strategy {
+  refuseArguments("random()", none);
   return (environment) =>
     <E extends Candidate>(candidates: readonly E[]) =>
     (context: PickContext): E | undefined => {

@@ -5,11 +5,13 @@
  * successor of a skipped one a double share. So the turn is a place in the list: it starts at random, moves on to behind
  * whoever was picked, and at a change stays with whoever was next and is still there.
  */
+import { refuseArguments } from "../../check-kind.js";
 import { randomInteger } from "../../random.js";
 import { reluctance } from "../reluctance.js";
 import type { Candidate, Distributor, PickContext, Strategy } from "../strategy.js";
 
-export function roundRobin(): Strategy {
+export function roundRobin(...none: []): Strategy {
+  refuseArguments("roundRobin()", none);
   return ({ random }) => {
     let before: readonly Candidate[] = [];
     let turn = 0;

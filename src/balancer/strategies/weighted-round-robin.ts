@@ -7,6 +7,7 @@
  * smooth weights cost O(n) a pick; gRFC A58's static stride needs no heap, but visits a light candidate as often as a heavy
  * one, so that it has to clip what is ten times the mean.
  */
+import { refuseArguments } from "../../check-kind.js";
 import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Strategy } from "../strategy.js";
 import { weightReader } from "../weight.js";
@@ -22,7 +23,8 @@ interface Turn {
 type WeightOf = (candidate: Candidate) => number;
 
 /** A candidate whose weight is not above 0 counts as the mean of the others; where fewer than two have one, all are equal. */
-export function weightedRoundRobin(): Strategy {
+export function weightedRoundRobin(...none: []): Strategy {
+  refuseArguments("weightedRoundRobin()", none);
   return ({ random }) => {
     let now = 0;
     let turns = new Map<string, Turn>();

@@ -6,7 +6,8 @@
  * have seen, unless the caller says that this does no harm.
  */
 import type { BackoffRange } from "../../backoff.js";
-import { checkWholeNumber } from "../../check-number.js";
+import { checkFlag, checkObject } from "../../check-kind.js";
+import { checkNumber, checkWholeNumber } from "../../check-number.js";
 import { type Clock, systemClock } from "../../clock.js";
 import { checkDuration, DeadlineQueue } from "../../deadline-queue.js";
 import { refuseUnknownOptions } from "../../known-options.js";
@@ -67,6 +68,13 @@ const KNOWN: Readonly<Record<keyof RetryOptions, true>> = {
   random: true,
 };
 
+function checkBackoff(backoff: BackoffRange): void {
+  refuseUnknownOptions("backoff", backoff, { baseMs: true, maxMs: true });
+  const { baseMs, maxMs } = backoff;
+  checkNumber("backoff.baseMs", baseMs, "of milliseconds from 0 on", baseMs >= 0);
+  checkNumber("backoff.maxMs", maxMs, "of milliseconds from 0 on", maxMs >= 0);
+}
+
 /**
  * A call that fails under this layer rejects with a `CallError` that lists its attempts and has the last error as `cause`. A
  * call that a layer further out already repeats is passed on as it is.
@@ -80,8 +88,10 @@ export function retry(options: RetryOptions = {}): Layer {
   checkWholeNumber("attempts", attempts, 1);
   checkDuration("timeoutMs", options.timeoutMs);
   checkDuration("attemptTimeoutMs", options.attemptTimeoutMs);
-  checkDuration("backoff.baseMs", options.backoff?.baseMs);
-  checkDuration("backoff.maxMs", options.backoff?.maxMs);
+  if (options.backoff !== undefined) checkBackoff(options.backoff);
+  if (options.budget !== undefined)
+    checkObject("budget", options.budget, "withdraw", "what retryBudget({ ratio }) gives");
+  checkFlag("idempotent", options.idempotent);
   if (typeof options.hedge === "object") checkHedge(options.hedge);
   const clock = options.clock ?? systemClock;
 

@@ -120,7 +120,7 @@ describe("aperture", () => {
 
   it.each([
     [{}, /needs `peers`/],
-    [{ peers: { index: 3, count: 3 } }, /count of peers.*from 4 on, not 3/],
+    [{ peers: { index: 3, count: 3 } }, /index of peers must be from 0 to 2, the count less 1, not 3/],
     [{ peers: { index: 0, count: 3 }, size: 0 }, /size.*from 1 on, not 0/],
     [{ peers: { index: 0, count: 3 }, min: 12 }, /no option `min`/],
   ])("refuses %j and says why", (options, message) => {

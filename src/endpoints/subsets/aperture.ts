@@ -137,5 +137,8 @@ function weighed(instances: readonly Instance[], parts: ReadonlyMap<string, numb
 
 function checkPeers({ index, count }: AperturePeers): void {
   checkWholeNumber("index of peers", index, 0);
-  checkWholeNumber("count of peers", count, index + 1);
+  checkWholeNumber("count of peers", count, 1);
+  if (index < count) return;
+  const range = `from 0 to ${count - 1}, the count less 1`;
+  throw new RollcallError("INVALID_ARGUMENT", `index of peers must be ${range}, not ${index}`);
 }

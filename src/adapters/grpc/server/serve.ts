@@ -8,6 +8,8 @@
  * does closing before the clients' views have changed.
  */
 import { type ChannelOptions, Server, type ServerInterceptor } from "@grpc/grpc-js";
+import { checkObject } from "../../../check-kind.js";
+import { checkDuration } from "../../../deadline-queue.js";
 import { reportStray } from "../../../errors.js";
 import { listenOn } from "../../../grpc-listen.js";
 import { type HostPort, parseHostPort } from "../../../host-port.js";
@@ -28,7 +30,7 @@ import { type Answering, forItself } from "./grpc-js-handler.js";
 import { type ImplementationOf, servable } from "./handlers.js";
 import { healthService } from "./health.js";
 import { type OpenCalls, openCalls } from "./open-calls.js";
-import { type ShutdownSignal, shutdownSignal } from "./shutdown-signal.js";
+import { checkSignals, type ShutdownSignal, shutdownSignal } from "./shutdown-signal.js";
 
 export interface ServeOptions<S extends readonly ServiceSource[]>
   extends Pick<NewInstance, "weight" | "zone" | "version" | "metadata"> {
@@ -120,6 +122,11 @@ export interface ServeHandle extends AsyncDisposable {
  */
 export async function serve<const S extends readonly ServiceSource[]>(options: ServeOptions<S>): Promise<ServeHandle> {
   refuseUnknownOptions("serve()", options, KNOWN);
+  checkObject("registry", options.registry, "register", "a registry, such as etcd() gives");
+  checkDuration("startTimeoutMs", options.startTimeoutMs);
+  checkDuration("spreadMs", options.spreadMs);
+  checkDuration("drainMs", options.drainMs);
+  checkSignals(options.signals ?? DEFAULTS.signals);
   const { clock = systemClock } = options;
   const listen = parseHostPort(options.listen, "listen");
   const credentials = serverCredentials(options.tls);
