@@ -36,7 +36,8 @@ export function balancerNamed(name: string): NamedBalancer {
   if (make === undefined) {
     throw new RollcallError(
       "INVALID_ARGUMENT",
-      `there is no balancer "${name}"; choose one of ${balancerNames.join(", ")}`,
+      `there is no balancer "${name}" by name: choose one of ${balancerNames.join(", ")}; ` +
+        "those that hash, and combinators, are for code alone, as the option `strategy`",
     );
   }
   return make();

@@ -34,7 +34,7 @@ describe("what a verb refuses, it refuses with the remedy", () => {
     [
       call,
       [...method, "--balancer", "best"],
-      'there is no balancer "best": choose one of p2c, p2c:pending, least-request',
+      '--balancer: there is no balancer "best" by name: choose one of p2c, p2c:pending, least-request',
     ],
   ])("%#", (verb, args, complaint) => {
     expect(() => parseCommand(verb, args)).toThrow(

@@ -1,5 +1,5 @@
 /** Calls a service as a client of rollcall would, with nothing but its .proto: a look, a check in a script, a load. */
-import { balancerNamed, balancerNames, type NamedBalancer } from "../../index.js";
+import { balancerNamed, balancerNames } from "../../index.js";
 import { etcd } from "../../registry/etcd/index.js";
 import { methodCaller } from "../call/balanced-call.js";
 import { runCallers } from "../call/callers.js";
@@ -15,7 +15,6 @@ import { parseCount, parseRate } from "../number.js";
 import { asText, flag, one, required } from "../options.js";
 import { stopSignal } from "../stop-signal.js";
 import { painter } from "../table.js";
-import { UsageError } from "../usage-error.js";
 import { within } from "../within.js";
 
 // With a rate and no -c, calls begin when they are due. This bounds what piles up when nothing answers.
@@ -49,7 +48,7 @@ export const call = command({
     }),
     "attempt-timeout": one("duration", "cancels an attempt that takes longer", parsePositiveDuration),
     attempts: one("number", "attempts of a call, the first included", parseCount, { default: "3" }),
-    balancer: one("name", `how an instance is chosen: ${balancerNames.join(", ")}`, asBalancer, {
+    balancer: one("name", `how an instance is chosen: ${balancerNames.join(", ")}`, balancerNamed, {
       default: "p2c",
     }),
     idempotent: flag("repeating the call does no harm: try again also what a server may have seen"),
@@ -95,8 +94,3 @@ export const call = command({
     return summary.failed > 0 ? 1 : 0;
   },
 });
-
-function asBalancer(name: string): NamedBalancer {
-  if (balancerNames.includes(name)) return balancerNamed(name);
-  throw new UsageError(`there is no balancer "${name}": choose one of ${balancerNames.join(", ")}`);
-}
