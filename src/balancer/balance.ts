@@ -12,21 +12,21 @@ import { refuseUnknownOptions } from "../known-options.js";
 import { firstMatch } from "../live.js";
 import { type Logger, resolveLogger } from "../logger.js";
 import { type Random, systemRandom } from "../random.js";
-import { Attempt } from "./attempt.js";
 import type { Balancer, Pick, PickRequest } from "./balancer.js";
-import { Candidates, type EndpointCandidate } from "./candidates.js";
+import { Candidates, type EndpointCandidate } from "./candidates/candidates.js";
 import { checkStrategy } from "./check-balancer.js";
 import { ejectionReport } from "./ejection/ejection-report.js";
 import { type EjectionOptions, ejectionRule } from "./ejection/ejection-rule.js";
 import { OutlierEjection } from "./ejection/outlier-ejection.js";
-import { EndpointPick } from "./endpoint-pick.js";
-import { HeldClock } from "./held-clock.js";
 import type { Metric } from "./meter.js";
-import { noneWillCome, nothingToPick } from "./nothing-to-pick.js";
-import type { PickDesk } from "./pick-desk.js";
-import { PickWait } from "./pick-wait.js";
+import { Attempt } from "./picking/attempt.js";
+import { EndpointPick } from "./picking/endpoint-pick.js";
+import { HeldClock } from "./picking/held-clock.js";
+import { noneWillCome, nothingToPick } from "./picking/nothing-to-pick.js";
+import type { PickDesk } from "./picking/pick-desk.js";
+import { PickWait } from "./picking/pick-wait.js";
+import { holdProcess, WaitingRoom } from "./picking/waiting-room.js";
 import type { Distributor, Picker, Strategy } from "./strategy.js";
-import { holdProcess, WaitingRoom } from "./waiting-room.js";
 
 export interface BalancerOptions {
   /**

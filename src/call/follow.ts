@@ -1,5 +1,5 @@
 /** How a layer learns how its calls end, and what the servers may have seen of them. */
-import { outcomeOfError } from "../balancer/outcome-of-error.js";
+import { outcomeOfError } from "../balancer/picking/outcome-of-error.js";
 import { RollcallError } from "../errors.js";
 import { cancelled, type Outcome, ok, timedOut } from "../outcome.js";
 import type { Call, CallContext, CallFollower, CallOptions } from "./call.js";

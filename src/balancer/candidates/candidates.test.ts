@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { endpoints } from "../endpoints/endpointer.js";
-import type { Outcome } from "../outcome.js";
-import { seededRandom } from "../random.js";
-import { manualConnections } from "../testing/manual-connections.js";
-import { manualMembership } from "../testing/manual-registry.js";
-import { virtualClock } from "../testing/virtual-clock.js";
-import { balance } from "./balance.js";
-import type { Pick } from "./balancer.js";
-import type { InFlight, Metric } from "./meter.js";
-import { peakEwma } from "./meters/peak-ewma.js";
-import { pending } from "./meters/pending.js";
-import { p2c } from "./strategies/p2c.js";
-import type { Candidate, Strategy } from "./strategy.js";
+import { endpoints } from "../../endpoints/endpointer.js";
+import type { Outcome } from "../../outcome.js";
+import { seededRandom } from "../../random.js";
+import { manualConnections } from "../../testing/manual-connections.js";
+import { manualMembership } from "../../testing/manual-registry.js";
+import { virtualClock } from "../../testing/virtual-clock.js";
+import { balance } from "../balance.js";
+import type { Pick } from "../balancer.js";
+import type { InFlight, Metric } from "../meter.js";
+import { peakEwma } from "../meters/peak-ewma.js";
+import { pending } from "../meters/pending.js";
+import { p2c } from "../strategies/p2c.js";
+import type { Candidate, Strategy } from "../strategy.js";
 
 const OK: Outcome = { kind: "ok", reached: "maybe-seen" };
 

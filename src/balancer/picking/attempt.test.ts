@@ -1,16 +1,16 @@
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
-import type { CallContext } from "../call/call.js";
-import { endpoints } from "../endpoints/endpointer.js";
-import { toError } from "../errors.js";
-import type { Outcome } from "../outcome.js";
-import { seededRandom } from "../random.js";
-import { manualConnections } from "../testing/manual-connections.js";
-import { manualMembership } from "../testing/manual-registry.js";
-import { virtualClock } from "../testing/virtual-clock.js";
-import { balance } from "./balance.js";
-import type { Meter } from "./meter.js";
-import { roundRobin } from "./strategies/round-robin.js";
+import type { CallContext } from "../../call/call.js";
+import { endpoints } from "../../endpoints/endpointer.js";
+import { toError } from "../../errors.js";
+import type { Outcome } from "../../outcome.js";
+import { seededRandom } from "../../random.js";
+import { manualConnections } from "../../testing/manual-connections.js";
+import { manualMembership } from "../../testing/manual-registry.js";
+import { virtualClock } from "../../testing/virtual-clock.js";
+import { balance } from "../balance.js";
+import type { Meter } from "../meter.js";
+import { roundRobin } from "../strategies/round-robin.js";
 
 const A = "10.0.0.1:1";
 

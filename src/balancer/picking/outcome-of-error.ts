@@ -1,4 +1,4 @@
-import type { Outcome } from "../outcome.js";
+import type { Outcome } from "../../outcome.js";
 
 /** No connection came about, so nothing was sent. */
 const NEVER_SENT = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENOTFOUND", "EAI_AGAIN"]);

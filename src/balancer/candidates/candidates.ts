@@ -2,16 +2,16 @@
  * Endpoints as a strategy sees them, each with its meter and its health. These belong to the address, whatever becomes of
  * the endpoint.
  */
-import type { Clock } from "../clock.js";
-import { type Availability, byPlace, type Endpoint } from "../endpoints/endpoint.js";
-import type { Live } from "../live.js";
-import type { Health } from "./ejection/health.js";
-import type { OutlierEjection } from "./ejection/outlier-ejection.js";
-import type { Meter, Metric } from "./meter.js";
+import type { Clock } from "../../clock.js";
+import { type Availability, byPlace, type Endpoint } from "../../endpoints/endpoint.js";
+import type { Live } from "../../live.js";
+import type { Health } from "../ejection/health.js";
+import type { OutlierEjection } from "../ejection/outlier-ejection.js";
+import type { Meter, Metric } from "../meter.js";
+import type { Candidate } from "../strategy.js";
+import { isWeight, meanWeight } from "../weight.js";
 import { PeerCosts } from "./peer-costs.js";
 import { type Standing, Standings } from "./standings.js";
-import type { Candidate } from "./strategy.js";
-import { isWeight, meanWeight } from "./weight.js";
 
 export interface EndpointCandidate<C> extends Candidate {
   readonly endpoint: Endpoint<C>;

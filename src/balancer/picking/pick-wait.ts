@@ -1,6 +1,6 @@
-import type { Deadline } from "../deadline-queue.js";
-import { RollcallError, toError } from "../errors.js";
-import type { Pick, PickRequest } from "./balancer.js";
+import type { Deadline } from "../../deadline-queue.js";
+import { RollcallError, toError } from "../../errors.js";
+import type { Pick, PickRequest } from "../balancer.js";
 import type { PickDesk } from "./pick-desk.js";
 
 /** Somebody who asked for a pick when there was none. */

@@ -1,6 +1,6 @@
 /** Why a service has no endpoint to offer, so that an operator knows where to look first. */
-import { RollcallError } from "../errors.js";
-import type { Instance, Membership } from "../instance.js";
+import { RollcallError } from "../../errors.js";
+import type { Instance, Membership } from "../../instance.js";
 
 /** How many instances a message names. */
 const NAMED = 3;

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../clock.js";
+import type { Clock, Timer } from "../../clock.js";
 
 /** A clock that stands still during a pick: a strategy compares costs of one moment, and the system's clock is read once. */
 export class HeldClock implements Clock {

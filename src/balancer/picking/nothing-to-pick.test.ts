@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { RollcallError } from "../errors.js";
-import type { Instance } from "../instance.js";
+import { RollcallError } from "../../errors.js";
+import type { Instance } from "../../instance.js";
 import { nothingToPick } from "./nothing-to-pick.js";
 
 const live = (...instances: Instance[]) =>

@@ -5,12 +5,12 @@
  * and an AbortController is made only for an operation that reads `signal`.
  */
 import { AsyncResource } from "node:async_hooks";
-import type { AttemptTicket, CallContext, CallOptions, RunningAttempt } from "../call/call.js";
-import { type Deadline, deadlineAfter } from "../deadline-queue.js";
-import { RollcallError, reportStray, toError } from "../errors.js";
-import type { Instance } from "../instance.js";
-import { cancelled, type Outcome, ok, timedOut } from "../outcome.js";
-import type { Pick } from "./balancer.js";
+import type { AttemptTicket, CallContext, CallOptions, RunningAttempt } from "../../call/call.js";
+import { type Deadline, deadlineAfter } from "../../deadline-queue.js";
+import { RollcallError, reportStray, toError } from "../../errors.js";
+import type { Instance } from "../../instance.js";
+import { cancelled, type Outcome, ok, timedOut } from "../../outcome.js";
+import type { Pick } from "../balancer.js";
 import { outcomeOfError } from "./outcome-of-error.js";
 import type { PickDesk } from "./pick-desk.js";
 

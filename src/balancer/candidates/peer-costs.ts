@@ -4,7 +4,7 @@
  * Why not look whenever one asks: a metric may ask at every pick, and a pick must not cost more in a larger set. So there is
  * one look for all of them, over a sample if the set is large, and the next not before some time has passed.
  */
-import type { Meter, Peers } from "./meter.js";
+import type { Meter, Peers } from "../meter.js";
 
 /** Ten looks of some microseconds in a tenth of a second are not felt; latencies do not change faster than that. */
 const LOOK_AGAIN_MS = 10;

@@ -1,8 +1,8 @@
 /** The balancer, as those who come for a pick see it. */
-import type { Clock } from "../clock.js";
-import type { DeadlineQueue } from "../deadline-queue.js";
-import type { RollcallError } from "../errors.js";
-import type { Pick, PickRequest } from "./balancer.js";
+import type { Clock } from "../../clock.js";
+import type { DeadlineQueue } from "../../deadline-queue.js";
+import type { RollcallError } from "../../errors.js";
+import type { Pick, PickRequest } from "../balancer.js";
 
 export interface PickDesk<C> {
   readonly clock: Clock;

@@ -2,8 +2,8 @@
  * Where calls wait while there is no endpoint to pick: in order of arrival, and looked at whenever the endpoints change, or
  * the view that they were made of: a registry that was closed brings no more.
  */
-import type { Clock, Timer } from "../clock.js";
-import type { Endpointer } from "../endpoints/endpoint.js";
+import type { Clock, Timer } from "../../clock.js";
+import type { Endpointer } from "../../endpoints/endpoint.js";
 
 export class WaitingRoom {
   readonly #endpointer: Endpointer<unknown>;

@@ -1,7 +1,7 @@
 /** What is known of each address, whatever becomes of its endpoint: it survives every update, reconnect and short absence. */
-import type { Clock } from "../clock.js";
-import type { Health, Member } from "./ejection/health.js";
-import type { Meter } from "./meter.js";
+import type { Clock } from "../../clock.js";
+import type { Health, Member } from "../ejection/health.js";
+import type { Meter } from "../meter.js";
 
 /** An address that is back within this time is judged by what was known of it. */
 const KEEP_AFTER_REMOVAL_MS = 60_000;

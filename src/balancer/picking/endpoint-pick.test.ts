@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
-import { endpoints } from "../endpoints/endpointer.js";
-import { seededRandom } from "../random.js";
-import { manualConnections } from "../testing/manual-connections.js";
-import { manualMembership } from "../testing/manual-registry.js";
-import { virtualClock } from "../testing/virtual-clock.js";
-import { balance } from "./balance.js";
-import type { Candidate, Strategy } from "./strategy.js";
+import { endpoints } from "../../endpoints/endpointer.js";
+import { seededRandom } from "../../random.js";
+import { manualConnections } from "../../testing/manual-connections.js";
+import { manualMembership } from "../../testing/manual-registry.js";
+import { virtualClock } from "../../testing/virtual-clock.js";
+import { balance } from "../balance.js";
+import type { Candidate, Strategy } from "../strategy.js";
 
 it("is pending on its candidate until it ends, through an update of what the instance says of itself", async () => {
   const clock = virtualClock();

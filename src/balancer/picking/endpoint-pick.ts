@@ -1,11 +1,11 @@
-import type { Clock } from "../clock.js";
-import type { Endpoint } from "../endpoints/endpoint.js";
-import { reportStray } from "../errors.js";
-import type { Outcome } from "../outcome.js";
-import type { Pick } from "./balancer.js";
-import type { EndpointCandidate } from "./candidates.js";
-import type { Health } from "./ejection/health.js";
-import type { InFlight, Meter } from "./meter.js";
+import type { Clock } from "../../clock.js";
+import type { Endpoint } from "../../endpoints/endpoint.js";
+import { reportStray } from "../../errors.js";
+import type { Outcome } from "../../outcome.js";
+import type { Pick } from "../balancer.js";
+import type { EndpointCandidate } from "../candidates/candidates.js";
+import type { Health } from "../ejection/health.js";
+import type { InFlight, Meter } from "../meter.js";
 
 /** A call on an endpoint: counted by the endpoint, measured if there is a metric, and heard if endpoints are ejected. */
 export class EndpointPick<C> implements Pick<C>, InFlight {

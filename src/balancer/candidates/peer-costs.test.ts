@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Meter } from "./meter.js";
+import type { Meter } from "../meter.js";
 import { PeerCosts } from "./peer-costs.js";
 
 interface Costs {
