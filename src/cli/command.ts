@@ -31,10 +31,13 @@ export function command<T extends OptionTable>(definition: Command<T>): Command<
 
 /** Throws a `UsageError` unless `args` is what the verb takes. */
 export function parseCommand(of: Command, args: readonly string[]): ParsedArguments<OptionTable> {
-  const parsed = parseOptions(of.options, args);
+  const { missing: missingOptions, ...parsed } = parseOptions(of.options, args);
   const operands = of.trailing ? parsed.operands : [...parsed.operands, ...(parsed.trailing ?? [])];
-  const missing = of.operands[operands.length];
-  if (missing && !missing.optional) throw new UsageError(`<${missing.name}> is missing: ${usageOf(of)}`);
+  const missingOperands = of.operands.slice(operands.length).filter(({ optional }) => !optional);
+  const missing = [...missingOperands.map(({ name }) => `<${name}>`), ...missingOptions];
+  if (missing.length > 0) {
+    throw new UsageError(`${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} missing: ${usageOf(of)}`);
+  }
   const extra = operands[of.operands.length];
   if (extra !== undefined) throw new UsageError(`"${extra}" is one argument too many: ${usageOf(of)}`);
   if (of.trailing && parsed.trailing?.length === 0) {

@@ -22,5 +22,7 @@ export function parsePositive(text: string): number {
 
 /** `200/s`, or `200` alone. */
 export function parseRate(text: string): number {
-  return parsePositive(text.replace(/\/s$/, ""));
+  const number = text.replace(/\/s$/, "");
+  if (/^\d+(?:\.\d+)?$/.test(number) && Number(number) > 0) return parsePositive(number);
+  throw new UsageError(`"${text}" is no rate: write calls a second, a number above 0, as 200/s or 200`);
 }

@@ -83,8 +83,13 @@ export interface ParsedArguments<T extends OptionTable> {
   readonly trailing: readonly string[] | undefined;
 }
 
+export interface ParsedOptions<T extends OptionTable> extends ParsedArguments<T> {
+  /** What has to be given and was not, as it would be written; `values` lacks it. */
+  readonly missing: readonly string[];
+}
+
 /** Throws a `UsageError` for an option that is not in the table, or that is not written as the table says. */
-export function parseOptions<T extends OptionTable>(table: T, args: readonly string[]): ParsedArguments<T> {
+export function parseOptions<T extends OptionTable>(table: T, args: readonly string[]): ParsedOptions<T> {
   const { tokens } = parseArgs({
     args: [...args],
     options: Object.fromEntries(
@@ -108,24 +113,26 @@ export function parseOptions<T extends OptionTable>(table: T, args: readonly str
     if (option.value === undefined && value !== undefined) {
       throw new UsageError(`${rawName} takes no value: write it without "=${value}"`);
     }
-    if (option.value !== undefined && (value === undefined || (!token.inlineValue && value.startsWith("-")))) {
+    if (option.value !== undefined && (value === undefined || (!token.inlineValue && /^-(?!\.?\d)/.test(value)))) {
       throw new UsageError(`${rawName} needs a value: ${rawName} <${option.value}>`);
     }
     texts.set(name, [...(texts.get(name) ?? []), value ?? ""]);
   }
-  const values = Object.entries(table).map(([name, option]) => [name, read(name, option, texts.get(name))]);
+  const lacks = ([name, { required }]: readonly [string, Option<unknown>]) => required === true && !texts.has(name);
+  const entries = Object.entries(table);
+  const values = entries
+    .filter((entry) => !lacks(entry))
+    .map(([name, option]) => [name, read(name, option, texts.get(name))]);
   return {
     values: Object.fromEntries(values) as ValuesOf<T>, // each read by its own entry of the table
     operands,
+    missing: entries.filter(lacks).map(([name, { value }]) => `${dashed(name)} <${value}>`),
     trailing: terminator && args.slice(terminator.index + 1),
   };
 }
 
 function read(name: string, option: Option<unknown>, given: readonly string[] | undefined): unknown {
   const written = option.short === undefined ? dashed(name) : dashed(option.short);
-  if (option.required && given === undefined) {
-    throw new UsageError(`${written} is missing: give ${written} <${option.value}>`);
-  }
   try {
     return option.read(given ?? (option.default === undefined ? [] : [option.default]));
   } catch (error) {

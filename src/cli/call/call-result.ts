@@ -14,6 +14,8 @@ export type CallResult =
       readonly ok: false;
       readonly code: string;
       readonly message: string;
+      /** Where the last attempt was made; absent when there was none. */
+      readonly address?: string;
       readonly attempts: number;
       readonly ms: number;
     };
@@ -24,8 +26,10 @@ export type CallResult =
  */
 export function failure(error: unknown, ms: number): CallResult {
   const message = (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, " ");
-  const attempts = error instanceof CallError ? error.attempts.length : 0;
-  return { ok: false, code: codeOf(error), message, attempts, ms };
+  const attempts = error instanceof CallError ? error.attempts : [];
+  const address = attempts.at(-1)?.instance;
+  const at = address === undefined ? {} : { address };
+  return { ok: false, code: codeOf(error), message, ...at, attempts: attempts.length, ms };
 }
 
 function codeOf(error: unknown): string {

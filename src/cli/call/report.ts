@@ -13,13 +13,16 @@ export function resultText(result: CallResult, paint: Paint): string {
 }
 
 export function summaryText(summary: Summary, paint: Paint): string {
-  const { calls, failed, slow, elapsedMs, callsPerSecond, latencyMs, byInstance } = summary;
+  const { calls, failed, slow, elapsedMs, callsPerSecond, latencyMs, instances } = summary;
   const { p50, p90, p99, max } = latencyMs;
   const failures = paint(failed > 0 ? "red" : "green", `${failed} failed`);
-  const rows = Object.entries(byInstance).map(([address, answered]) => [address, String(answered)]);
+  const rows = Object.entries(instances).map(([address, { ok, failed, slow, p99 }]) => [
+    address,
+    ...[ok, failed, slow, p99].map(String),
+  ]);
   return [
     `${calls} ${calls === 1 ? "call" : "calls"} in ${elapsedMs / 1_000} s (${callsPerSecond}/s): ${failures}, ${slow} slow`,
     `latency in ms: p50 ${p50}, p90 ${p90}, p99 ${p99}, max ${max}`,
-    ...(rows.length > 0 ? table(["INSTANCE", "CALLS"], rows, paint) : []),
+    ...(rows.length > 0 ? table(["INSTANCE", "OK", "FAILED", "SLOW", "P99"], rows, paint) : []),
   ].join("\n");
 }

@@ -11,6 +11,7 @@ it("is all zeros where nothing was called", () => {
     callsPerSecond: 0,
     latencyMs: { p50: 0, p90: 0, p99: 0, max: 0 },
     byInstance: {},
+    instances: {},
   });
 });
 
@@ -19,11 +20,11 @@ it("counts every call's latency, and the answers of each instance", () => {
   for (let ms = 1; ms <= 1_000; ms += 1) {
     tally.add(
       ms % 10 === 0
-        ? { ok: false, code: "UNAVAILABLE", message: "", attempts: 3, ms }
+        ? { ok: false, code: "UNAVAILABLE", message: "", address: "c:1", attempts: 3, ms }
         : { ok: true, address: ms % 2 === 0 ? "b:1" : "a:1", attempts: 1, ms, reply: {} },
     );
   }
-  const { latencyMs, ...counts } = tally.summary(2_000);
+  const { latencyMs, instances, ...counts } = tally.summary(2_000);
   expect(counts).toEqual({
     calls: 1_000,
     ok: 900,
@@ -32,6 +33,11 @@ it("counts every call's latency, and the answers of each instance", () => {
     elapsedMs: 2_000,
     callsPerSecond: 500,
     byInstance: { "a:1": 500, "b:1": 400 },
+  });
+  expect(instances).toMatchObject({
+    "a:1": { ok: 500, failed: 0, slow: 250 },
+    "b:1": { ok: 400, failed: 0, slow: 200 },
+    "c:1": { ok: 0, failed: 100, slow: 50, p99: expect.any(Number) },
   });
   expect(Object.keys(counts.byInstance)).toEqual(["a:1", "b:1"]);
   for (const [name, exactly] of [

@@ -15,38 +15,79 @@ export interface Summary {
   readonly latencyMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
   /** Answered calls for each address. */
   readonly byInstance: Readonly<Record<string, number>>;
+  /** The calls whose last attempt was made at each address. */
+  readonly instances: Readonly<Record<string, InstanceSummary>>;
+}
+
+export interface InstanceSummary {
+  readonly ok: number;
+  readonly failed: number;
+  readonly slow: number;
+  /** Of whole calls, attempts elsewhere included, in milliseconds. */
+  readonly p99: number;
+}
+
+/** In microseconds, exact to three figures. */
+class Latencies {
+  readonly #micros = createHistogram();
+  maxMs = 0;
+  slow = 0;
+
+  add(ms: number): void {
+    if (ms > SLOW_MS) this.slow += 1;
+    this.maxMs = Math.max(this.maxMs, ms);
+    this.#micros.record(Math.max(1, Math.round(ms * 1_000)));
+  }
+
+  percentile(percent: number): number {
+    return Math.min(roundMs(this.#micros.percentile(percent) / 1_000), this.maxMs);
+  }
+}
+
+interface InstanceTally {
+  ok: number;
+  failed: number;
+  readonly latencies: Latencies;
 }
 
 export class Tally {
-  // In microseconds, exact to three figures.
-  readonly #micros = createHistogram();
-  readonly #byInstance = new Map<string, number>();
+  readonly #latencies = new Latencies();
+  readonly #instances = new Map<string, InstanceTally>();
   #calls = 0;
   #ok = 0;
-  #slow = 0;
-  #maxMs = 0;
 
-  add(result: CallResult): void {
+  add({ ok, address, ms }: CallResult): void {
     this.#calls += 1;
-    if (result.ms > SLOW_MS) this.#slow += 1;
-    this.#maxMs = Math.max(this.#maxMs, result.ms);
-    this.#micros.record(Math.max(1, Math.round(result.ms * 1_000)));
-    if (!result.ok) return;
-    this.#ok += 1;
-    this.#byInstance.set(result.address, (this.#byInstance.get(result.address) ?? 0) + 1);
+    if (ok) this.#ok += 1;
+    this.#latencies.add(ms);
+    if (address === undefined) return;
+    const instance = this.#instances.get(address) ?? { ok: 0, failed: 0, latencies: new Latencies() };
+    this.#instances.set(address, instance);
+    instance[ok ? "ok" : "failed"] += 1;
+    instance.latencies.add(ms);
   }
 
   summary(elapsedMs: number): Summary {
-    const percentile = (percent: number) => Math.min(roundMs(this.#micros.percentile(percent) / 1_000), this.#maxMs);
+    const { slow, maxMs } = this.#latencies;
+    const percentile = (percent: number) => this.#latencies.percentile(percent);
+    const instances = [...this.#instances].sort(([a], [b]) => (a < b ? -1 : 1));
     return {
       calls: this.#calls,
       ok: this.#ok,
       failed: this.#calls - this.#ok,
-      slow: this.#slow,
+      slow,
       elapsedMs: Math.round(elapsedMs),
       callsPerSecond: roundMs((this.#calls * 1_000) / Math.max(elapsedMs, 1)),
-      latencyMs: { p50: percentile(50), p90: percentile(90), p99: percentile(99), max: this.#maxMs },
-      byInstance: Object.fromEntries([...this.#byInstance].sort(([a], [b]) => (a < b ? -1 : 1))),
+      latencyMs: { p50: percentile(50), p90: percentile(90), p99: percentile(99), max: maxMs },
+      byInstance: Object.fromEntries(
+        instances.filter(([, { ok }]) => ok > 0).map(([address, { ok }]) => [address, ok]),
+      ),
+      instances: Object.fromEntries(
+        instances.map(([address, { ok, failed, latencies }]) => [
+          address,
+          { ok, failed, slow: latencies.slow, p99: latencies.percentile(99) },
+        ]),
+      ),
     };
   }
 }

@@ -9,12 +9,13 @@ import { requestFromJson } from "../call/request-json.js";
 import { Tally } from "../call/summary.js";
 import { command } from "../command.js";
 import { connectionOf, connectionOptions, prefixOption } from "../connection.js";
-import { parsePositiveDuration } from "../duration.js";
+import { formatDuration, parsePositiveDuration } from "../duration.js";
 import { json } from "../ndjson.js";
 import { parseCount, parseRate } from "../number.js";
 import { asText, flag, one, required } from "../options.js";
 import { stopSignal } from "../stop-signal.js";
 import { painter } from "../table.js";
+import { UsageError } from "../usage-error.js";
 import { within } from "../within.js";
 
 // With a rate and no -c, calls begin when they are due. This bounds what piles up when nothing answers.
@@ -41,7 +42,9 @@ export const call = command({
       short: "c",
       otherwise: `1, or up to ${MOST_CALLERS} with --rate`,
     }),
-    rate: one("number/s", "how many calls a second, e.g. 200/s", parseRate, { otherwise: "as fast as they return" }),
+    rate: one("number/s", "how many calls a second, e.g. 200/s or 200", parseRate, {
+      otherwise: "as fast as they return",
+    }),
     duration: one("duration", "for how long calls begin", parsePositiveDuration),
     timeout: one("duration", "the deadline of a call: attempts, pauses and waiting", parsePositiveDuration, {
       default: "3s",
@@ -63,6 +66,11 @@ export const call = command({
   ],
 
   async run({ values, operands: [path = "", text = ""] }, stdout) {
+    const attemptTimeoutMs = values["attempt-timeout"];
+    if (attemptTimeoutMs !== undefined && attemptTimeoutMs >= values.timeout) {
+      const most = formatDuration(values.timeout);
+      throw new UsageError(`--attempt-timeout has no effect unless it is shorter than --timeout, which is ${most}`);
+    }
     const method = protoMethod(path, values.proto);
     const request = requestFromJson(text, method.requestType, method.types);
     const { rate, duration: durationMs = Number.POSITIVE_INFINITY } = values;
@@ -77,7 +85,7 @@ export const call = command({
       registry,
       service: values.service,
       ...values.balancer,
-      retry: { attempts: values.attempts, attemptTimeoutMs: values["attempt-timeout"] },
+      retry: { attempts: values.attempts, attemptTimeoutMs },
       timeoutMs: values.timeout,
       idempotent: values.idempotent,
     });
