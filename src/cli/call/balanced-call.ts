@@ -2,6 +2,7 @@
 import { grpcClient } from "../../adapters/grpc/index.js";
 import { type Call, type ClientOptions, firstMatch } from "../../index.js";
 import { type CallResult, failure } from "./call-result.js";
+import { incidents } from "./incidents.js";
 import type { ProtoMethod } from "./proto-method.js";
 import { roundMs } from "./summary.js";
 
@@ -21,7 +22,17 @@ export function methodCaller(
   { name, service, idempotent }: ProtoMethod,
   options: Omit<ClientOptions<unknown>, "connect">,
 ): MethodCaller {
-  const client = grpcClient(service, { ...options, idempotent: options.idempotent || idempotent });
+  const startedMs = performance.now();
+  const told = incidents(
+    (line) => void process.stderr.write(`${line}\n`),
+    () => performance.now() - startedMs,
+  );
+  const client = grpcClient(service, {
+    ...options,
+    idempotent: options.idempotent || idempotent,
+    logger: told.logger,
+  });
+  const watching = client.membership.subscribe((membership) => told.viewed(membership));
   const balanced = client.call as unknown as Call<UntypedClient>; // its types end where a .proto is read at run time
 
   return {
@@ -43,6 +54,9 @@ export function methodCaller(
         return failure(error, elapsedMs());
       }
     },
-    [Symbol.asyncDispose]: () => client.close(),
+    async [Symbol.asyncDispose]() {
+      watching[Symbol.dispose]();
+      await client.close();
+    },
   };
 }
