@@ -9,21 +9,33 @@ const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
   exports: Record<string, string>;
 };
 
-const alias = Object.entries(exports)
+export const alias = Object.entries(exports)
   .filter(([, target]) => target.endsWith(".js"))
   .map(([name, target]) => ({
     find: new RegExp(`^rollcall${name.slice(1)}$`),
     replacement: join(root, target.replace("./dist/", "").replace(/\.js$/, ".ts")),
   }));
 
+// Small and quick, and alone with their own objects: a fresh process for each file would take longer than its tests.
+const unitTests = ["src/**/*.test.ts", "test/bars/**/*.test.ts", "test/models/**/*.test.ts"];
+
 export default defineConfig({
-  resolve: { alias },
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-    exclude: ["test/faults/slow/**"], // `npm run test:faults`
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
     pool: "forks",
     maxWorkers: 3, // on two cores too: the long tests wait for leases and elections most of their time
+    projects: [
+      { resolve: { alias }, test: { name: "unit", include: unitTests, isolate: false, testTimeout: 60_000 } },
+      {
+        resolve: { alias },
+        test: {
+          name: "whole",
+          include: ["test/**/*.test.ts"],
+          exclude: [...unitTests, "test/faults/slow/**", "test/faults/busy/**"], // these by `npm run test:faults`
+          globalSetup: "test/support/unpack-etcd.ts",
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
   },
 });

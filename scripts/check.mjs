@@ -8,7 +8,7 @@ const checks = [
   ["generated code is what its .proto gives", "node", ["scripts/generate.mjs", "--check"]],
   ["package", "node", ["scripts/check-package.mjs"]],
   ["tests (docs snippets included)", "npm", ["test"]],
-  ["faults that take minutes", "npm", ["run", "--silent", "test:faults"]],
+  ["faults that take long", "npm", ["run", "--silent", "test:faults"]],
   ["demo, embedded registry", "npm", ["run", "--silent", "demo"]],
   ["demo, three etcd members", "npm", ["run", "--silent", "demo", "--", "--cluster"]],
 ];

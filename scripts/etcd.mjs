@@ -34,7 +34,17 @@ export async function etcdBinaries(line) {
   return fromDebian(line);
 }
 
-async function fromDebian(line) {
+const unpacked = new Map();
+
+/** Once for all who ask this process at the same time; again for whoever asks after a failure. */
+function fromDebian(line) {
+  const found = unpacked.get(line) ?? cachedOrUnpacked(line);
+  unpacked.set(line, found);
+  found.catch(() => unpacked.delete(line));
+  return found;
+}
+
+async function cachedOrUnpacked(line) {
   const suite = suites[line];
   if (!suite) throw new Error(`etcd ${line} is not among ${Object.keys(suites).join(", ")}.`);
   const target = join(cache, line);

@@ -8,11 +8,11 @@ import { firstMatch, type Membership, memory, type Registry } from "rollcall";
 import { type EtcdOptions, etcd } from "rollcall/etcd";
 import { grpcClient } from "rollcall/grpc";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { startTalk, type TalkServer } from "../support/talk.js";
-import { Talk } from "../support/talk_pb.js";
-import { startTalkProcess } from "../support/talk-process.js";
-import { temporaryFolder } from "../support/temporary-folder.js";
-import { type Laboratory, startLaboratory, TTL_MS } from "./lab/laboratory.js";
+import { startTalk, type TalkServer } from "../../support/talk.js";
+import { Talk } from "../../support/talk_pb.js";
+import { startTalkProcess } from "../../support/talk-process.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
+import { type Laboratory, startLaboratory, TTL_MS } from "../lab/laboratory.js";
 
 /** They serve all tests, and register nowhere: each test says in its own etcd who is there. */
 let servers: readonly TalkServer[];

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import { firstMatch } from "rollcall";
 import { expect, test, vi } from "vitest";
-import { type Load, lostNothing, startLaboratory, TTL_MS } from "./lab/laboratory.js";
+import { type Load, lostNothing, startLaboratory, TTL_MS } from "../lab/laboratory.js";
 
 // A first run compiles the programs of the servers, each for itself.
 vi.setConfig({ testTimeout: 120_000 });

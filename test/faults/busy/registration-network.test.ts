@@ -1,8 +1,8 @@
 /** What the network does to a registration: answers that are lost or late, and silence. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { disturbance, expectNeverAbsent, hex, keyOf, leases, putAfter } from "./lab/key-history.js";
-import { nowMs, startLaboratory, TTL_MS } from "./lab/laboratory.js";
+import { disturbance, expectNeverAbsent, hex, keyOf, leases, putAfter } from "../lab/key-history.js";
+import { nowMs, startLaboratory, TTL_MS } from "../lab/laboratory.js";
 
 const BACK_WITHIN_MS = 2_000;
 const address = "127.0.0.1:50051";

@@ -1,9 +1,9 @@
 /** Authentication that is switched on and off under a program that goes on. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { book } from "../support/etcd-users.js";
-import { TTL_MS } from "./lab/laboratory.js";
-import { startWithUsers } from "./lab/with-users.js";
+import { book } from "../../support/etcd-users.js";
+import { TTL_MS } from "../lab/laboratory.js";
+import { startWithUsers } from "../lab/with-users.js";
 
 const versions = ["3.4", "3.5"] as const;
 

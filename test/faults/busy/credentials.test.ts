@@ -2,11 +2,11 @@
 import { generateKeyPairSync } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { book } from "../support/etcd-users.js";
-import { mountSecret } from "../support/mounted-secret.js";
-import { address, eventually, hex, key } from "../support/registrations.js";
-import { TTL_MS } from "./lab/laboratory.js";
-import { startWithUsers } from "./lab/with-users.js";
+import { book } from "../../support/etcd-users.js";
+import { mountSecret } from "../../support/mounted-secret.js";
+import { address, eventually, hex, key } from "../../support/registrations.js";
+import { TTL_MS } from "../lab/laboratory.js";
+import { startWithUsers } from "../lab/with-users.js";
 
 const versions = ["3.4", "3.5"] as const;
 

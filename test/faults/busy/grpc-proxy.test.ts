@@ -7,9 +7,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { firstMatch, type Membership } from "rollcall";
 import { type EtcdOptions, etcd } from "rollcall/etcd";
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
-import { registryContract } from "../../src/testing/registry-contract.js";
-import { type GrpcProxy, startGrpcProxy } from "./lab/grpc-proxy.js";
-import { type Laboratory, startLaboratory, TTL_MS } from "./lab/laboratory.js";
+import { registryContract } from "../../../src/testing/registry-contract.js";
+import { type GrpcProxy, startGrpcProxy } from "../lab/grpc-proxy.js";
+import { type Laboratory, startLaboratory, TTL_MS } from "../lab/laboratory.js";
 
 const CLIENTS = 10;
 

@@ -4,10 +4,10 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { killAfterDeath } from "../support/after-death.js";
-import { root, startCli } from "../support/cli.js";
-import { disturbance, expectNeverAbsent, keyOf, leases, putAfter } from "./lab/key-history.js";
-import { type Auditor, type Laboratory, nowMs, startLaboratory, TTL_MS } from "./lab/laboratory.js";
+import { killAfterDeath } from "../../support/after-death.js";
+import { root, startCli } from "../../support/cli.js";
+import { disturbance, expectNeverAbsent, keyOf, leases, putAfter } from "../lab/key-history.js";
+import { type Auditor, type Laboratory, nowMs, startLaboratory, TTL_MS } from "../lab/laboratory.js";
 
 const BACK_WITHIN_MS = 2_000;
 const GONE_WITHIN_MS = 1_000;
