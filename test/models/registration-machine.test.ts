@@ -26,6 +26,8 @@ const plainTypes = [
   "overdue",
   "expired",
   "lease-gone",
+  "reelected",
+  "replaced",
   "changed",
   "pause-over",
 ] as const;
@@ -47,6 +49,10 @@ class Surroundings {
   pausedBefore: "grant" | "claim" | undefined;
   /** How sure the keeper is of the lease that it keeps. */
   lease: "confirmed" | "overdue" | "expired" | undefined;
+  /** A fresh lease is being granted beside it. */
+  replacing = false;
+  /** The keys may be under a lease from before, which is kept as well. */
+  moving = false;
   guarded = false;
 
   canProduce({ type }: Happening): boolean {
@@ -64,13 +70,17 @@ class Surroundings {
       case "disturbed":
         return this.guarded;
       case "renewed":
-        return this.lease === "overdue" || this.lease === "expired";
+        return this.lease !== undefined; // after a slow answer too
       case "overdue":
         return this.lease === "confirmed";
       case "expired":
         return this.lease === "confirmed" || this.lease === "overdue";
       case "lease-gone":
         return this.lease !== undefined || this.operation === "claim";
+      case "reelected":
+        return this.lease !== undefined;
+      case "replaced":
+        return this.replacing;
       case "pause-over":
         return this.pausedBefore !== undefined;
       case "changed":
@@ -91,6 +101,7 @@ class Surroundings {
     if (event.type === "renewed") this.lease = "confirmed";
     if (event.type === "overdue" || event.type === "expired") this.lease = event.type;
     for (const effect of effects) this.#follow(effect, before);
+    if (event.type === "claimed") this.moving = false; // as the runner does
   }
 
   /** Whether something will happen that the machine waits for. */
@@ -131,8 +142,24 @@ class Surroundings {
         this.lease = "confirmed";
         break;
       case "forget":
-      case "release":
         this.lease = undefined;
+        this.replacing = false;
+        break;
+      case "release":
+        this.#giveBack();
+        break;
+      case "replace":
+        expect(this.lease, "a fresh lease in the place of none").toBeDefined();
+        this.replacing = true;
+        break;
+      case "move":
+        expect(this.replacing, "a move to no lease").toBe(true);
+        this.replacing = false;
+        this.moving = true;
+        this.lease = "confirmed";
+        break;
+      case "accept-term":
+        expect(before, "a term that is accepted though there was no outage").toBe("lost");
         break;
       case "guard":
         expect(this.operation, "a guard beside an operation, which would see its own writes").toBeUndefined();
@@ -142,8 +169,14 @@ class Surroundings {
         break;
       case "withdraw":
         this.#begin("withdraw");
-        this.lease = undefined;
+        this.#giveBack();
     }
+  }
+
+  #giveBack(): void {
+    this.lease = undefined;
+    this.replacing = false;
+    this.moving = false;
   }
 }
 
@@ -192,6 +225,9 @@ describe("the registration machine, in any order of events", { timeout }, () => 
             expect(around.waitsForSomething, `deaf in ${name}`).toBe(true);
             const isHeld = name === "claiming" || name === "registered" || name === "suspect" || name === "lost";
             expect(around.lease !== undefined, `${name}, and its lease is ${isHeld ? "not " : ""}kept`).toBe(isHeld);
+            expect(around.replacing && !isHeld, `${name}, and a lease is granted that nobody wants`).toBe(false);
+            const mayMove = isHeld || name === "granting";
+            expect(around.moving && !mayMove, `${name}, and a former lease is kept`).toBe(false);
           }
         },
       ),
@@ -208,6 +244,7 @@ describe("the registration machine, in any order of events", { timeout }, () => 
           around.feed(each);
           const { name } = around.state;
           if (name !== "registered" && name !== "suspect" && name !== "superseded") continue;
+          if (around.moving) expect(around.operation ?? around.pausedBefore, "keys left where they were").toBe("claim");
           const looks = around.guarded || around.operation === "claim" || around.pausedBefore === "claim";
           expect(looks, `${name}, and blind`).toBe(true);
         }

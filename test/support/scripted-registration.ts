@@ -26,7 +26,12 @@ export const address = "10.0.0.1:80";
 export const key = `/services/book/${address}`;
 export const bytes = (text: string) => new TextEncoder().encode(text);
 export const text = (value: Uint8Array) => new TextDecoder().decode(value);
-const header = (revision: bigint) => ({ clusterId: 7n, memberId: 1n, raftTerm: 2n, revision });
+/** Whose term every answer has. */
+export let term: bigint;
+export const elect = () => {
+  term += 1n;
+};
+export const header = (revision: bigint) => ({ clusterId: 7n, memberId: 1n, raftTerm: term, revision });
 export const unavailable = () => new EtcdError("unavailable", 14, "member-1: connection refused");
 export const leaseNotFound = () => new EtcdError("lease-not-found", 5, "etcdserver: requested lease not found");
 
@@ -72,14 +77,15 @@ export function reset(): void {
   client = scriptedEtcdClient();
   states = [];
   log = [];
+  term = 2n;
   make();
 }
 
 export const idOf = () => registration.lease.id;
-export const ours = (value = address, modRevision = 10n): Pair => ({
+export const ours = (value = address, modRevision = 10n, lease = idOf()): Pair => ({
   key: bytes(key),
   value: bytes(value),
-  lease: idOf(),
+  lease,
   modRevision,
 });
 export const reading = (revision: bigint, ...kvs: readonly Pair[]): MessageInitShape<typeof TxnResponseSchema> => ({
@@ -89,7 +95,7 @@ export const reading = (revision: bigint, ...kvs: readonly Pair[]): MessageInitS
 });
 export const grant = async () => {
   const call = client.nextCall(Lease.method.leaseGrant);
-  await call.answer({ ID: call.request.ID, TTL: call.request.TTL });
+  await call.answer({ header: header(1n), ID: call.request.ID, TTL: call.request.TTL });
   return call.request.ID;
 };
 /** Answers the read of a claim with what stands there, and the write that follows with success. */
@@ -129,3 +135,5 @@ export const puts = ({ success }: TxnRequest) =>
   success.flatMap(({ request }) =>
     request.case === "requestPut" ? [[text(request.value.key), text(request.value.value), request.value.lease]] : [],
   );
+export const removals = ({ success }: TxnRequest) =>
+  success.flatMap(({ request }) => (request.case === "requestDeleteRange" ? [text(request.value.key)] : []));

@@ -9,6 +9,7 @@ import { type EtcdOptions, etcd } from "rollcall/etcd";
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
 import { registryContract } from "../../../src/testing/registry-contract.js";
 import { type GrpcProxy, startGrpcProxy } from "../lab/grpc-proxy.js";
+import { leases } from "../lab/key-history.js";
 import { type Laboratory, startLaboratory, TTL_MS } from "../lab/laboratory.js";
 
 const CLIENTS = 10;
@@ -87,6 +88,21 @@ describe.concurrent.each(["3.4", "3.5"] as const)("behind the gRPC proxy of etcd
     await firstMatch(book, (view) => addresses(view).length === 2, AbortSignal.timeout(10_000));
     expect(sizes).toEqual(new Set([1, 2]));
     watching[Symbol.dispose]();
+  });
+
+  test.concurrent("a new leader behind a proxy is noticed: a registration moves to a fresh lease, once, without a gap", async () => {
+    await using scene = await startScene();
+    const { lab, member } = scene;
+    const auditor = lab.auditor();
+    const registration = await scene.registry().register("book", { address: "127.0.0.1:50051" });
+    const first = await auditor.event(({ lease }) => lease !== 0n);
+    await member.restart();
+    const moved = await auditor.event(({ lease }) => lease !== 0n && lease !== first.lease);
+    await sleep(2 * TTL_MS);
+    await auditor.caughtUp();
+    expect(auditor.events).toEqual([first, moved]);
+    expect(registration.lease?.id).toBe(moved.lease);
+    expect(await leases(lab.cluster)).toEqual([moved.lease]);
   });
 
   test.concurrent("an etcd that is gone behind a proxy that answers is noticed, and one that is rebuilt too", async () => {

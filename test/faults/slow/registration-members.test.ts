@@ -1,13 +1,14 @@
 /** What happens to a registration while members of etcd hang, die, or come back with nothing. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { expectNeverAbsent, keyOf, putAfter } from "../lab/key-history.js";
+import { expectNeverAbsent, keyOf, leases, putAfter } from "../lab/key-history.js";
 import { type Laboratory, nowMs, startLaboratory, TTL_MS } from "../lab/laboratory.js";
 
 const address = "127.0.0.1:50051";
 const key = keyOf(address);
 /** What a lease that is not renewed any more has left, and what etcd takes to notice its end. */
 const LATE_END_MS = TTL_MS + 2_000;
+const MANY = 40;
 
 async function start(options: Parameters<typeof startLaboratory>[0] = {}) {
   const lab = await startLaboratory(options);
@@ -57,29 +58,27 @@ describe.concurrent("a cluster of three", { timeout: 120_000 }, () => {
     expect(auditor.events).toEqual([put]);
   });
 
-  // A leader that was replaced while it hung may revoke, as it wakes, what it believes to have ended: etcd's own fault, seen on
-  // both versions, though 3.4.31 and 3.5.13 made it rare.
+  // The leader too, which was replaced meanwhile and wakes without knowing it. Of one lease it seldom has the time to think
+  // that it is over; of many, without what is tested here, it ended most, in every second run or more.
   test.each(["3.4", "3.5"] as const)(
-    "5: while any one of three members of etcd %s hangs, the key is never absent; what its waking takes is back within 2 s",
+    "5: any one of three members of etcd %s hangs for longer than a TTL, and wakes: no key is ever absent",
     async (version) => {
       await using all = await start({ version });
-      const { lab, auditor, put, states } = all;
-      const deletions = () => auditor.events.filter(({ value }) => value === undefined);
+      const { lab, auditor, server, states } = all;
+      const others = Array.from({ length: MANY - 1 }, (_, index) => `127.0.0.1:${50_052 + index}`);
+      await Promise.all(others.map((other) => server.register({ address: other })));
       for (const member of lab.cluster.members) {
-        const before = deletions().length;
         member.pause();
         await sleep(TTL_MS + 2_000);
-        expect(deletions()).toHaveLength(before);
         member.resume();
         await sleep(LATE_END_MS);
       }
       await auditor.caughtUp();
-      for (const gone of deletions()) {
-        const back = await putAfter(auditor, gone);
-        expect(back.atMs - gone.atMs).toBeLessThan(2_000);
-      }
-      expect(states().at(-1)).toBe("registered");
-      expect(auditor.at().has(put.key)).toBe(true);
+      expect(auditor.events.filter(({ value }) => value === undefined)).toEqual([]);
+      expect(states()).not.toContain("lost");
+      const held = [...auditor.at().values()].map(({ lease }) => lease);
+      expect(held).toHaveLength(MANY);
+      expect((await leases(lab.cluster)).sort()).toEqual(held.sort());
     },
   );
 

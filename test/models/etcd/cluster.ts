@@ -1,6 +1,6 @@
 /**
  * An etcd cluster of three members in memory and in virtual time: one log, leases, elections, compactions, members that
- * hang, stop or lag, and the loss of everything. What it answers is what the embedded registry answers, which a contract
+ * hang, stop or lag, leaders that wake and do not know that they were replaced, and the loss of everything. What it answers is what the embedded registry answers, which a contract
  * suite holds against real etcd; what is added here is that there is more than one member, and that a cluster can be
  * rebuilt. It keeps the whole history, so that every view can be checked at the revision that it claims.
  */
@@ -31,6 +31,9 @@ const NO_LEADER_MS = 3_000;
 // High enough for every rebuilt cluster that is to have a lower one.
 const FIRST_TERM = 10_000n;
 const TERMS_PER_LIFE = 100n;
+const TERM_HEARD_AFTER_MS = 400;
+/** What a leader wanted to revoke before it knew of its successor, and could not, is tried again after etcd's request timeout. */
+const REVOKED_AGAIN_MS = 7_000;
 
 /** Who asks; writes and leases are put down to them. */
 export interface Caller {
@@ -70,6 +73,12 @@ export class ModelCluster {
   readonly #leaseTtls = new Map<bigint, bigint>();
   #clusterId = 7n;
   #term = FIRST_TERM;
+  #electedAtMs = Number.NEGATIVE_INFINITY;
+  #leader = this.members[0] as ModelMember; // of three
+  /** When each lease was granted or renewed. */
+  readonly #renewedAtMs = new Map<bigint, number>();
+  /** Of leaders that hang and were replaced: when each lease is over that they do not see renewed. */
+  readonly #endsBelieved = new Map<ModelMember, ReadonlyMap<bigint, number>>();
   #log: LogEntry[] = [];
   #state!: RegistryState; // made by #begin, which the constructor calls
   #leaseClock!: LeaseClock; // likewise
@@ -149,9 +158,17 @@ export class ModelCluster {
     });
   }
 
+  /** As `member` heads its answer to a renewal, before it has asked the leader: it may not have heard of the last election. */
+  headerBeforeRenewal(member: ModelMember): ResponseHeader {
+    const header = this.header(member);
+    const isNews = this.clock.nowMs() - this.#electedAtMs < TERM_HEARD_AFTER_MS;
+    return isNews ? { ...header, raftTerm: header.raftTerm - 1n } : header;
+  }
+
   /** The TTL that the lease has again, in seconds; 0 when there is none. */
   renew(id: bigint): bigint {
     const left = this.#state.leases.renew(id);
+    if (left > 0n) this.#renewedAtMs.set(id, this.clock.nowMs());
     if (left > 0n || this.#lyingRenewals === 0) return left;
     this.#lyingRenewals -= 1;
     return this.#leaseTtls.get(id) ?? 0n;
@@ -170,13 +187,21 @@ export class ModelCluster {
   /** A new leader grants every lease its whole time again. */
   elect(): void {
     this.#term += 1n;
-    for (const id of this.#state.leases.ids()) this.#state.leases.renew(id);
+    this.#electedAtMs = this.clock.nowMs();
+    this.#leader = this.members.find((member) => member.standing === "up" && member !== this.#leader) ?? this.#leader;
+    for (const id of this.#state.leases.ids()) this.renew(id);
   }
 
   /** To be called after the standing of a member changed. */
   settle(): void {
+    for (const member of this.members) if (member.standing === "up") this.#act(member);
     if (this.hasLeader) {
-      if (!this.#leaderless) return;
+      if (!this.#leaderless) {
+        if (this.#leader.standing === "up") return;
+        if (this.#leader.standing === "hung") this.#endsBelieved.set(this.#leader, this.#ends());
+        this.elect();
+        return;
+      }
       this.#leaderless.cancel();
       this.#leaderless = undefined;
       this.#leaseClock.go();
@@ -184,6 +209,8 @@ export class ModelCluster {
       for (const member of this.members) member.follow();
     } else if (!this.#leaderless) {
       this.#leaseClock.stop();
+      // Who hung as leader and wakes after that may end the leases that outlived it; nothing can be done about two such faults.
+      this.#endsBelieved.clear();
       this.#leaderless = this.clock.after(NO_LEADER_MS, () => {
         for (const member of this.members) if (member.standing === "up") member.cutStreams("etcdserver: no leader");
       });
@@ -198,6 +225,9 @@ export class ModelCluster {
     const leases = new Set(kept.flatMap(({ changes }) => changes.map(({ keyValue }) => keyValue.lease)));
     this.#leaderless?.cancel();
     this.#leaderless = undefined;
+    this.#endsBelieved.clear();
+    this.#leader = this.members[0] as ModelMember; // of three
+    this.#electedAtMs = Number.NEGATIVE_INFINITY;
     this.#state.leases.close();
     if (!how.endsWith("and term")) this.#term = FIRST_TERM - BigInt(this.histories.length) * TERMS_PER_LIFE;
     if (how.endsWith("another id")) this.#clusterId += 1n;
@@ -209,6 +239,27 @@ export class ModelCluster {
       kept,
       [...leases].filter((lease) => lease !== 0n),
     );
+  }
+
+  #ends(): ReadonlyMap<bigint, number> {
+    return new Map(
+      [...this.#renewedAtMs].map(([id, atMs]) => [id, atMs + 1_000 * Number(this.#leaseTtls.get(id) ?? 0n)]),
+    );
+  }
+
+  /** As a leader that wakes and does not know yet that there is another one. */
+  #act(member: ModelMember): void {
+    const ends = this.#endsBelieved.get(member) ?? [];
+    this.#endsBelieved.delete(member);
+    const life = this.life;
+    for (const [id, atMs] of ends) {
+      if (atMs > this.clock.nowMs()) continue;
+      const revoke = () => {
+        if (this.life === life && this.hasLeader && this.#state.leases.has(id)) this.#state.leases.revoke(id);
+      };
+      if (this.#random() < 0.5) revoke();
+      else this.clock.after(REVOKED_AGAIN_MS, revoke);
+    }
   }
 
   #begin(commits: readonly Commit[], leases: readonly bigint[]): void {
@@ -250,6 +301,7 @@ export class ModelCluster {
 
   #granted({ ID, TTL }: { readonly ID: bigint; readonly TTL: bigint }, caller: Caller | undefined): void {
     this.#leaseTtls.set(ID, TTL);
+    this.#renewedAtMs.set(ID, this.clock.nowMs());
     if (caller) this.#leaseOwners.set(ID, caller.name);
   }
 

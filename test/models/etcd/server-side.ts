@@ -31,7 +31,7 @@ export function keepAliveSide(cluster: ModelCluster, member: ModelMember, send: 
   return {
     receive(message) {
       const { ID } = message as LeaseKeepAliveRequest; // the stream's own method
-      const header = cluster.header(member); // taken before the renewal, as etcd does
+      const header = cluster.headerBeforeRenewal(member);
       if (cluster.hasLeader) send(create(LeaseKeepAliveResponseSchema, { header, ID, TTL: cluster.renew(ID) }));
       else member.cutStreams("etcdserver: no leader");
     },

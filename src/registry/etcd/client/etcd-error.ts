@@ -79,6 +79,11 @@ export function cancelledError(cause: unknown): EtcdError {
   return new EtcdError("cancelled", status.CANCELLED, "the caller cancelled the etcd call", { cause });
 }
 
+/** Whether what failed may succeed later without anybody doing something about it. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof EtcdError && (error.kind === "unavailable" || error.kind === "timeout");
+}
+
 /** Whether etcd said that it runs without authentication, so that no token is needed. */
 export function saysAuthIsOff(error: EtcdError): boolean {
   return error.message.includes("authentication is not enabled");

@@ -19,6 +19,7 @@ import {
   type RequestOpSchema,
   type TxnResponse,
 } from "../proto/etcd_pb.js";
+import { termOf } from "./lease.js";
 
 /** What stands in etcd against what we wrote. */
 export type Judgement =
@@ -31,10 +32,14 @@ export type Judgement =
 export type ClaimResult = (Extract<Judgement, { readonly type: "taken" }> | { readonly type: "claimed" }) & {
   /** The store's revision at which this was so; whatever happens to the keys later has a higher one. */
   readonly revision: bigint;
+  /** The raft term of the member that said so, after all that it had heard of the leader. */
+  readonly term: bigint;
 };
 
 export interface ClaimOptions {
   readonly leaseId: bigint;
+  /** Leases of our own that the keys are moved from. */
+  readonly former?: readonly bigint[];
   /** Whether keys of another lease are taken over. */
   readonly takeOver: boolean;
   /** Keys that we wrote before and no longer want: removed in the same transaction. */
@@ -48,16 +53,17 @@ export interface ClaimOptions {
 export async function claim(
   client: EtcdClient,
   entries: readonly KeyValue[],
-  { leaseId, takeOver, obsolete = [], ...call }: ClaimOptions,
+  { leaseId, former = [], takeOver, obsolete = [], ...call }: ClaimOptions,
 ): Promise<ClaimResult> {
   const keys = [...entries.map(({ key }) => key), ...obsolete];
+  const isOurs = (lease = 0n) => lease === leaseId || former.includes(lease);
   let seen = await readKeys(client, keys, call);
   for (;;) {
-    const { revision } = seen;
-    const judgement = judgeAll(entries, seen.found, leaseId);
-    if (judgement.type === "taken" && !takeOver) return { ...judgement, revision };
-    const removals = obsolete.filter((key) => seen.found.get(key)?.lease === leaseId);
-    if (judgement.type === "intact" && removals.length === 0) return { type: "claimed", revision };
+    const { revision, term } = seen;
+    const judgement = judgeAll(entries, seen.found, leaseId, former);
+    if (judgement.type === "taken" && !takeOver) return { ...judgement, revision, term };
+    const removals = obsolete.filter((key) => isOurs(seen.found.get(key)?.lease));
+    if (judgement.type === "intact" && removals.length === 0) return { type: "claimed", revision, term };
     const response = await client.unary(
       KV.method.txn,
       {
@@ -67,14 +73,15 @@ export async function claim(
       },
       call,
     );
-    if (response.succeeded) return { type: "claimed", revision: revisionOf(response) };
-    seen = { found: foundIn(response), revision: revisionOf(response) };
+    seen = readIn(response);
+    if (response.succeeded) return { type: "claimed", revision: seen.revision, term: seen.term };
   }
 }
 
 export interface KeysRead {
   readonly found: ReadonlyMap<string, EtcdKeyValue>;
   readonly revision: bigint;
+  readonly term: bigint;
 }
 
 /** The keys as they stood at one revision; absent ones are left out. */
@@ -84,7 +91,7 @@ export async function readKeys(
   call: { readonly signal: AbortSignal; readonly timeoutMs?: number },
 ): Promise<KeysRead> {
   const response = await client.unary(KV.method.txn, { success: keys.map(range) }, call);
-  return { found: foundIn(response), revision: revisionOf(response) };
+  return readIn(response);
 }
 
 /** The judgement of all keys together: one that is taken outweighs one that is disturbed. */
@@ -92,17 +99,24 @@ export function judgeAll(
   entries: readonly KeyValue[],
   found: ReadonlyMap<string, EtcdKeyValue>,
   leaseId: bigint,
+  former: readonly bigint[] = [],
 ): Judgement {
-  const judgements = entries.map((entry) => judge(entry, found.get(entry.key), leaseId));
+  const judgements = entries.map((entry) => judge(entry, found.get(entry.key), leaseId, former));
   return (
     judgements.find(({ type }) => type === "taken") ??
     judgements.find(({ type }) => type === "disturbed") ?? { type: "intact" }
   );
 }
 
-function judge({ key, value }: KeyValue, found: EtcdKeyValue | undefined, leaseId: bigint): Judgement {
+function judge(
+  { key, value }: KeyValue,
+  found: EtcdKeyValue | undefined,
+  leaseId: bigint,
+  former: readonly bigint[],
+): Judgement {
   if (found === undefined) return { type: "disturbed", reason: `its key ${key} was deleted` };
   if (found.lease === 0n) return { type: "disturbed", reason: `its key ${key} was overwritten and has no lease` };
+  if (former.includes(found.lease)) return { type: "disturbed", reason: `its key ${key} is under its former lease` };
   if (found.lease !== leaseId) return { type: "taken", by: leaseName(found.lease) };
   if (!equalBytes(found.value, value))
     return { type: "disturbed", reason: `the value of its key ${key} was overwritten` };
@@ -135,16 +149,11 @@ function range(key: string): MessageInitShape<typeof RequestOpSchema> {
   return { request: { case: "requestRange", value: { key: keyBytes(key) } } };
 }
 
-function foundIn(response: TxnResponse): Map<string, EtcdKeyValue> {
-  return new Map(
-    response.responses
-      .flatMap(({ response: { case: kind, value } }) => (kind === "responseRange" ? value.kvs : []))
-      .map((entry) => [keyText(entry.key), entry] as const),
-  );
-}
-
-function revisionOf({ header }: TxnResponse): bigint {
-  return header?.revision ?? 0n;
+function readIn({ header, responses }: TxnResponse): KeysRead {
+  const found = responses
+    .flatMap(({ response: { case: kind, value } }) => (kind === "responseRange" ? value.kvs : []))
+    .map((entry) => [keyText(entry.key), entry] as const);
+  return { found: new Map(found), revision: header?.revision ?? 0n, term: termOf(header) };
 }
 
 function equalBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -11,21 +11,25 @@ describe("the lease keeper", () => {
   let client: ReturnType<typeof scriptedEtcdClient>;
   let keeper: LeaseKeeper;
   let told: string[];
+  let terms: bigint[];
 
   const observer: LeaseObserver = {
     probePrefix: "/services/book/",
+    onTerm: (term) => void terms.push(term),
     onRenewed: () => void told.push(`renewed ${clock.nowMs()}`),
     onOverdue: () => void told.push(`overdue ${clock.nowMs()}`),
     onExpired: () => void told.push(`expired ${clock.nowMs()}`),
     onGone: () => void told.push(`gone ${clock.nowMs()}`),
   };
-  const keep = (id: bigint, ttlMs = 6_000) => keeper.keep({ id, ttlMs, confirmedAtMs: clock.nowMs() }, observer);
+  const keep = (id: bigint, ttlMs = 6_000) =>
+    keeper.keep({ id, ttlMs, confirmedAtMs: clock.nowMs(), term: 2n }, observer);
 
   beforeEach(() => {
     clock = virtualClock();
     client = scriptedEtcdClient();
     keeper = new LeaseKeeper({ client, clock, random: () => 0.5 });
     told = [];
+    terms = [];
   });
 
   it("renews at a third of the TTL, and again a third after the renewal was sent", async () => {
@@ -109,7 +113,7 @@ describe("the lease keeper", () => {
       while (client.waitingStreams(method) > 0) streams.set(nextStream(), 0);
       for (const [stream, answered] of streams) streams.set(stream, answer(stream, answered));
     }
-    expect(told).toEqual([]);
+    expect(told.filter((each) => !each.startsWith("renewed"))).toEqual([]);
     expect([...streams.keys()].filter(({ ended }) => ended === undefined).length).toBeLessThanOrEqual(2);
   });
 
@@ -185,6 +189,41 @@ describe("the lease keeper", () => {
     expect(stream.sent).toHaveLength(2);
   });
 
+  it("tells the term of each answer before what the answer means, and what is sure to have reached the leader before", async () => {
+    const kept = keep(1n);
+    const stream = client.nextStream(method);
+    const settled = () => terms.length > 0 && kept.settledAtMs;
+    await clock.advance(2_000);
+    stream.message({ header: { raftTerm: 2n }, ID: 1n, TTL: 6n });
+    expect([terms, settled()]).toEqual([[2n], 0]);
+    await clock.advance(2_000);
+    stream.message({ header: { raftTerm: 2n }, ID: 1n, TTL: 6n });
+    expect([terms, settled()]).toEqual([[2n, 2n], 2_000]);
+    await clock.advance(2_000);
+    stream.message({ header: { raftTerm: 3n }, ID: 1n, TTL: 6n });
+    await clock.advance(2_000);
+    stream.message({ ID: 1n, TTL: 0n });
+    expect(terms).toEqual([2n, 2n, 3n]);
+  });
+
+  it.each(["did not come in time", "was asked for on a stream that ended"])(
+    "says that a lease was renewed by an answer that %s: its leader may be another",
+    async (fault) => {
+      keep(1n);
+      let stream = client.nextStream(method);
+      await clock.advance(2_000);
+      if (fault === "did not come in time") await clock.advance(1_000);
+      else stream.end(new Error("etcdserver: no leader"));
+      await clock.advance(0);
+      stream = client.nextStream(method);
+      stream.message({ ID: 1n, TTL: 6n });
+      expect(told).toEqual([`renewed ${clock.nowMs()}`]);
+      await clock.advance(2_000);
+      stream.message({ ID: 1n, TTL: 6n });
+      expect(told).toHaveLength(1);
+    },
+  );
+
   it("says that a lease is gone when etcd answers with a TTL of 0, and lets it be", async () => {
     keep(1n);
     const stream = client.nextStream(method);
@@ -212,7 +251,7 @@ describe("the lease keeper", () => {
     const asleep = { ...clock, nowMs: () => clock.nowMs() + leapMs };
     let leapMs = 0;
     keeper = new LeaseKeeper({ client, clock: asleep, random: () => 0.5 });
-    keeper.keep({ id: 1n, ttlMs: 6_000, confirmedAtMs: 0 }, observer);
+    keeper.keep({ id: 1n, ttlMs: 6_000, confirmedAtMs: 0, term: 2n }, observer);
     const stream = client.nextStream(method);
     await clock.advance(2_500);
     leapMs = 20_000; // the timer for the answer now rings 20 s late

@@ -17,6 +17,7 @@ import type { Clock, Timer } from "../../../clock.js";
 import type { Random } from "../../../random.js";
 import type { EtcdClient } from "../client/client.js";
 import type { LeaseKeepAliveResponse } from "../proto/etcd_pb.js";
+import { type GrantedLease, termOf } from "./lease.js";
 import { RenewalStreams } from "./renewal-streams.js";
 
 // Of the TTL: when the next renewal is sent, how long after an answer at the least, when the lease is in doubt, and how long
@@ -29,17 +30,15 @@ const ANSWER_WITHIN = 1 / 6;
 const SHORTEST_ANSWER_MS = 500;
 const LONGEST_ANSWER_MS = 2_000;
 
-export interface GrantedLease {
-  readonly id: bigint;
-  readonly ttlMs: number;
-  /** Monotonic time at which etcd is known to have counted the TTL from, at the latest. */
-  readonly confirmedAtMs: number;
-}
-
 export interface LeaseObserver {
   /** A prefix that may be read, where the client can probe the stream's connection. */
   readonly probePrefix: string;
-  /** Confirmed again after it was overdue or expired. */
+  /**
+   * The raft term of the member that answers, told with each answer and before anything else that it means. A member writes
+   * it down before it has the lease renewed: of an answer that waited for an election, it is the term before.
+   */
+  onTerm(term: bigint): void;
+  /** Confirmed again after an answer did not come in time, or the lease was overdue or expired. */
   onRenewed(): void;
   /** No confirmation for two thirds of the TTL. */
   onOverdue(): void;
@@ -56,6 +55,11 @@ export interface LeaseKeeperOptions {
 }
 
 export interface KeptLease {
+  /**
+   * When the confirmation before the last was asked for. The last one may be that of a new leader who was not yet known as
+   * such; so this is the last that is sure to have reached the one before.
+   */
+  readonly settledAtMs: number;
   /** No more renewals; the observer hears nothing after it. */
   stop(): void;
 }
@@ -65,6 +69,11 @@ interface Kept {
   readonly observer: LeaseObserver;
   ttlMs: number;
   confirmedAtMs: number;
+  settledAtMs: number;
+  /** Asked, and not answered yet. */
+  asked: boolean;
+  /** An answer did not come in time, or not on the stream on which it was asked for. */
+  slow: boolean;
   standing: "confirmed" | "overdue" | "expired";
   /** Rings for the next renewal, or for an answer that did not come. */
   turn?: Timer;
@@ -89,18 +98,35 @@ export class LeaseKeeper {
         for (const kept of this.#leases.values()) this.#scheduleRenewal(kept);
       },
       onEnded: () => {
-        for (const kept of this.#leases.values()) kept.turn?.cancel();
+        for (const kept of this.#leases.values()) {
+          kept.turn?.cancel();
+          kept.slow ||= kept.asked;
+        }
       },
     });
   }
 
   keep({ id, ttlMs, confirmedAtMs }: GrantedLease, observer: LeaseObserver): KeptLease {
-    const kept: Kept = { id, ttlMs, confirmedAtMs, observer, standing: "confirmed" };
+    const kept: Kept = {
+      id,
+      ttlMs,
+      confirmedAtMs,
+      settledAtMs: confirmedAtMs,
+      asked: false,
+      slow: false,
+      observer,
+      standing: "confirmed",
+    };
     this.#leases.set(id, kept);
     this.#awaitConfirmation(kept);
     if (this.#streams.isOpen) this.#scheduleRenewal(kept);
     else this.#streams.open();
-    return { stop: () => this.#drop(kept) };
+    return {
+      get settledAtMs() {
+        return kept.settledAtMs;
+      },
+      stop: () => this.#drop(kept),
+    };
   }
 
   #scheduleRenewal(kept: Kept, notBeforeMs = 0): void {
@@ -111,6 +137,7 @@ export class LeaseKeeper {
 
   #renew(kept: Kept): void {
     this.#streams.send(kept.id);
+    kept.asked = true;
     this.#awaitAnswer(kept);
   }
 
@@ -118,12 +145,13 @@ export class LeaseKeeper {
     const patienceMs = Math.min(LONGEST_ANSWER_MS, Math.max(SHORTEST_ANSWER_MS, kept.ttlMs * ANSWER_WITHIN));
     const dueAtMs = this.#clock.nowMs() + patienceMs;
     this.#setTurn(kept, patienceMs, () => {
-      if (this.#clock.nowMs() - dueAtMs > patienceMs) this.#awaitAnswer(kept);
-      else this.#streams.askAnother(`no answer to a lease renewal within ${Math.round(patienceMs)} ms`);
+      if (this.#clock.nowMs() - dueAtMs > patienceMs) return this.#awaitAnswer(kept);
+      kept.slow = true;
+      this.#streams.askAnother(`no answer to a lease renewal within ${Math.round(patienceMs)} ms`);
     });
   }
 
-  #answered({ ID: id, TTL: ttlSeconds }: LeaseKeepAliveResponse, sentAtMs: number | undefined): void {
+  #answered({ ID: id, TTL: ttlSeconds, header }: LeaseKeepAliveResponse, sentAtMs: number | undefined): void {
     const kept = this.#leases.get(id);
     if (!kept) return;
     if (ttlSeconds <= 0n) {
@@ -131,9 +159,13 @@ export class LeaseKeeper {
       kept.observer.onGone();
       return;
     }
+    kept.observer.onTerm(termOf(header));
     kept.ttlMs = Number(ttlSeconds) * 1_000;
+    kept.settledAtMs = kept.confirmedAtMs;
     kept.confirmedAtMs = Math.max(kept.confirmedAtMs, sentAtMs ?? 0);
-    const wasInDoubt = kept.standing !== "confirmed";
+    const wasInDoubt = kept.slow || kept.standing !== "confirmed";
+    kept.asked = false;
+    kept.slow = false;
     kept.standing = "confirmed";
     this.#awaitConfirmation(kept);
     this.#scheduleRenewal(kept, this.#clock.nowMs() + kept.ttlMs * REST);

@@ -5,8 +5,16 @@
 import type { Clock } from "../../../clock.js";
 import type { EtcdClient } from "../client/client.js";
 import { EtcdError } from "../client/etcd-error.js";
-import { Lease } from "../proto/etcd_pb.js";
-import type { GrantedLease } from "./lease-keeper.js";
+import { Lease, type ResponseHeader } from "../proto/etcd_pb.js";
+
+export interface GrantedLease {
+  readonly id: bigint;
+  readonly ttlMs: number;
+  /** Monotonic time at which etcd is known to have counted the TTL from, at the latest. */
+  readonly confirmedAtMs: number;
+  /** The raft term in which it was granted. */
+  readonly term: bigint;
+}
 
 /** The TTL is rounded up to whole seconds; etcd may grant a longer one, and its word counts. */
 export async function grantLease(
@@ -22,15 +30,17 @@ export async function grantLease(
       { ID: id, TTL: BigInt(Math.ceil(ttlMs / 1_000)) },
       options,
     );
-    return { id, ttlMs: Number(granted.TTL) * 1_000, confirmedAtMs };
+    return { id, ttlMs: Number(granted.TTL) * 1_000, confirmedAtMs, term: termOf(granted.header) };
   } catch (error) {
     if (!(error instanceof EtcdError && error.kind === "lease-exists")) throw error;
   }
   const askedAtMs = clock.nowMs();
-  const { TTL: left, grantedTTL } = await client.unary(Lease.method.leaseTimeToLive, { ID: id }, options);
+  const found = await client.unary(Lease.method.leaseTimeToLive, { ID: id }, options);
+  const { TTL: left, grantedTTL } = found;
   // It ran out between the two questions, so the id is free again.
   if (left < 0n) return grantLease({ client, clock }, id, ttlMs, options);
-  return { id, ttlMs: Number(grantedTTL) * 1_000, confirmedAtMs: askedAtMs - Number(grantedTTL - left) * 1_000 };
+  const ranForMs = Number(grantedTTL - left) * 1_000;
+  return { id, ttlMs: Number(grantedTTL) * 1_000, confirmedAtMs: askedAtMs - ranForMs, term: termOf(found.header) };
 }
 
 /**
@@ -43,4 +53,9 @@ export async function revokeLease(client: EtcdClient, id: bigint, timeoutMs: num
   } catch (error) {
     if (!(error instanceof EtcdError && error.kind === "lease-not-found")) throw error;
   }
+}
+
+/** The raft term of the member that answered, which grows with every election; 0 where it does not say. */
+export function termOf(header: ResponseHeader | undefined): bigint {
+  return header?.raftTerm ?? 0n;
 }

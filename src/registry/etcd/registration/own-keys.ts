@@ -42,6 +42,8 @@ export interface OwnKeysOptions {
    * is answered has the keys read; so they are read no more often than usual by themselves.
    */
   readonly isInDoubt: () => boolean;
+  /** The raft term of the member that answered a read, after all that it had heard of the leader; told before the judgement. */
+  readonly onTerm: (term: bigint) => void;
   /** Told of each change and after each read. */
   readonly onJudgement: (judgement: Judgement) => void;
   /** Reading them is refused: what happens to the keys may go unseen. Told once, and again after a read that was not refused. */
@@ -86,7 +88,7 @@ export class OwnKeys {
     this.#reading = true;
     try {
       const keys = entries.map(({ key }) => key);
-      const { found, revision } = await readKeys(client, keys, {
+      const { found, revision, term } = await readKeys(client, keys, {
         signal,
         ...(isInDoubt() && { timeoutMs: DOUBTFUL_READ_MS }),
       });
@@ -97,6 +99,7 @@ export class OwnKeys {
       this.#giveUpUnanswered();
       if (!this.#stream) this.#watch(revision + 1n);
       this.#readAfter(this.#jitteredPeriodMs());
+      this.#options.onTerm(term);
       this.#options.onJudgement(judgeAll(entries, found, leaseId));
     } catch (error) {
       // Not being able to look is no news of the keys; the lease's own doubt tells the user that etcd is away.

@@ -14,8 +14,11 @@
  *               ─ taken ──────────────▶ superseded    somebody else owns them; give our lease back
  *               ─ lease-gone ─────────▶ granting
  *               ─ failed ─────────────▶ claiming      again after a pause
+ *               ─ reelected ──────────▶ claiming      have a fresh lease granted beside the one that is kept
+ *               ─ replaced ───────────▶ claiming      keep the fresh one too, claim the keys under it
  *               ─ close ──────────────▶ draining
- *   registered  ─ overdue ────────────▶ suspect       2/3 of the TTL without a confirmation
+ *   registered  ─ renewed ────────────▶ registered    not at once: look at the keys, and who leads now
+ *               ─ overdue ────────────▶ suspect       2/3 of the TTL without a confirmation
  *               ─ expired ────────────▶ lost          we slept: a whole TTL is over at once
  *               ─ disturbed ──────────▶ claiming      deleted, overwritten, or its lease stripped
  *               ─ taken ──────────────▶ superseded
@@ -23,6 +26,8 @@
  *               ─ changed ────────────▶ registered    write what the instance now says of itself
  *               ─ claimed ────────────▶ registered    written
  *               ─ failed ─────────────▶ registered    write again after a pause
+ *               ─ reelected ──────────▶ registered    have a fresh lease granted beside the one that is kept
+ *               ─ replaced ───────────▶ registered    keep the fresh one too, move the keys to it
  *               ─ close ──────────────▶ draining
  *   suspect     ─ renewed ────────────▶ registered    look at the keys: a renewed lease does not prove that they are there
  *               ─ expired ────────────▶ lost
@@ -32,8 +37,11 @@
  *               ─ changed ────────────▶ suspect
  *               ─ claimed ────────────▶ suspect
  *               ─ failed ─────────────▶ suspect
+ *               ─ reelected ──────────▶ suspect
+ *               ─ replaced ───────────▶ registered    the fresh lease is beyond doubt
  *               ─ close ──────────────▶ draining
- *   lost        ─ renewed ────────────▶ claiming      etcd was away and kept the lease; so do we
+ *   lost        ─ renewed ────────────▶ claiming      etcd was away and kept the lease; so do we, whoever leads now
+ *               ─ replaced ───────────▶ claiming      the fresh lease was asked for before
  *               ─ disturbed ──────────▶ claiming
  *               ─ taken ──────────────▶ superseded
  *               ─ lease-gone ─────────▶ granting      only etcd's word makes a new lease
@@ -67,6 +75,8 @@ export type Event =
   | { readonly type: "withdrawn"; readonly reason?: string }
   /** What became of the lease; `lease-gone` is etcd's word for it. */
   | { readonly type: "renewed" | "overdue" | "expired" | "lease-gone" }
+  /** The cluster has had an election since the lease was granted; a fresh one was granted beside it. */
+  | { readonly type: "reelected" | "replaced" }
   /** What became of the keys: not as written and free to be written again, or somebody else's. */
   | { readonly type: "disturbed"; readonly reason: string }
   | { readonly type: "taken"; readonly by: string }
@@ -75,7 +85,9 @@ export type Event =
 
 /**
  * - `grant`: ask for a lease; `claim`: write the keys; `retry-grant`, `retry-claim`: the same after a pause.
- * - `keep`: keep the granted lease alive; `forget`: stop, it is gone; `release`: stop and revoke it.
+ * - `keep`: keep the granted lease alive; `forget`: stop, it is gone; `release`: stop and revoke whatever is held.
+ * - `replace`: ask for a fresh lease beside the one that is kept, as often as it takes; `move`: keep that one too, until the
+ *   keys are claimed under it and the one before is given back. `accept-term`: whoever leads now is no reason to replace it.
  * - `guard`: watch the keys from the last revision seen; `verify`: read them.
  * - `withdraw`: stop everything, then revoke the lease.
  */
@@ -87,6 +99,9 @@ export type Effect =
   | "keep"
   | "forget"
   | "release"
+  | "replace"
+  | "move"
+  | "accept-term"
   | "guard"
   | "verify"
   | "withdraw";
@@ -118,8 +133,11 @@ export function transition(state: State, event: Event): Step {
       if (event.type === "lease-gone")
         return to({ reason: leaseGoneReason, ...state, name: "granting" }, "forget", "grant");
       if (event.type === "failed") return to({ ...state, ...reasonOf(event) }, "retry-claim");
+      if (event.type === "reelected") return to(state, "replace");
+      if (event.type === "replaced") return to(state, "move", "claim");
       break;
     case "registered":
+      if (event.type === "renewed") return to(state, "verify");
       if (event.type === "overdue") {
         return to({ name: "suspect", reason: "etcd has not confirmed its lease for two thirds of the TTL" });
       }
@@ -128,8 +146,9 @@ export function transition(state: State, event: Event): Step {
       if (event.type === "renewed") return to({ name: "registered" }, "verify");
       return whileHeld(state, event);
     case "lost":
-      if (event.type === "renewed") return to(remaking("claiming", state.reason), "claim");
-      if (event.type === "disturbed") return to(remaking("claiming", event.reason), "claim");
+      if (event.type === "renewed") return to(remaking("claiming", state.reason), "accept-term", "claim");
+      if (event.type === "replaced") return to(remaking("claiming", state.reason), "move", "claim");
+      if (event.type === "disturbed") return to(remaking("claiming", event.reason), "accept-term", "claim");
       if (event.type === "taken") return superseded(event.by);
       if (event.type === "lease-gone") return to(remaking("granting", leaseGoneReason), "forget", "grant");
       break;
@@ -179,6 +198,10 @@ function whileHeld(state: State & { readonly name: "registered" | "suspect" }, e
       return to(state, "guard");
     case "failed":
       return to(state, "retry-claim");
+    case "reelected":
+      return to(state, "replace");
+    case "replaced":
+      return to({ name: "registered" }, "move", "claim");
     default:
       return { state, effects: [] };
   }

@@ -4,19 +4,20 @@
  *
  * Two rules keep it simple. At most one operation (grant, claim, withdrawal) runs at a time, and a new one ends the one
  * before. The keys are guarded only while no operation runs, so that what we write ourselves is never taken for a
- * disturbance.
+ * disturbance. The grant of a lease that is to replace the present one is none of these: it may take long, and the keys stay
+ * guarded meanwhile.
  */
 import { fullJitter } from "../../../backoff.js";
 import type { Clock, Timer } from "../../../clock.js";
 import { toError } from "../../../errors.js";
 import type { NewInstance } from "../../../instance.js";
-import { type Random, randomLeaseId } from "../../../random.js";
+import type { Random } from "../../../random.js";
 import type { KeyValue, Layout } from "../../layouts/layout.js";
 import type { EtcdClient } from "../client/client.js";
-import { EtcdError } from "../client/etcd-error.js";
+import { EtcdError, isPassing } from "../client/etcd-error.js";
 import { claim } from "./claim.js";
-import { grantLease, revokeLease } from "./lease.js";
-import type { GrantedLease, KeptLease, LeaseKeeper } from "./lease-keeper.js";
+import { HeldLeases } from "./held-leases.js";
+import type { LeaseKeeper } from "./lease-keeper.js";
 import { OwnKeys } from "./own-keys.js";
 import { type Effect, type Event, type State, transition } from "./registration-machine.js";
 
@@ -26,7 +27,7 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_OF_TTL = 1 / 2;
 // One try of a grant or a claim; ample for three members, and what is repeated does no harm.
 const TRY_MS = 3_000;
-// Nothing hangs on a lease that is given back because the key was taken: should this fail, it runs out by itself.
+// What is given back because the key was taken: should this fail, it runs out by itself.
 const RELEASE_WITHIN_MS = 2_000;
 
 /** What all registrations of one registry share. */
@@ -59,9 +60,12 @@ export class RegistrationRunner {
     claim: () => void this.#claim(),
     "retry-grant": () => this.#after(() => this.#grant()),
     "retry-claim": () => this.#after(() => this.#claim()),
-    keep: () => this.#keep(),
-    forget: () => this.#forget(),
-    release: () => this.#release(),
+    keep: () => this.#leases.keep(),
+    forget: () => this.#leases.forget(),
+    release: () => void this.#leases.giveBack(RELEASE_WITHIN_MS).catch(() => {}),
+    replace: () => this.#leases.replace(() => this.#dispatch({ type: "replaced" })),
+    move: () => this.#leases.move(),
+    "accept-term": () => this.#leases.acceptTerm(),
     guard: () => this.#watchKeys(),
     verify: () => this.#guard?.verify(),
     withdraw: () => void this.#withdraw(),
@@ -71,11 +75,8 @@ export class RegistrationRunner {
   #version = 0;
   /** What stood in etcd last. */
   #written: NewInstance | undefined;
-  /** Ours from the first try of its grant on, granted or not. */
-  #leaseId: bigint | undefined;
-  #granted: GrantedLease | undefined;
-  #kept: KeptLease | undefined;
-  /** What was last written, or tried to be; the keys of one lease are remembered until it ends. */
+  readonly #leases: HeldLeases;
+  /** What was last written, or tried to be; the keys of a lease are remembered until it ends. */
   #entries: readonly KeyValue[] = [];
   #entriesLeaseId = 0n;
   readonly #triedKeys = new Set<string>();
@@ -92,6 +93,14 @@ export class RegistrationRunner {
     this.#service = service;
     this.#wanted = instance;
     this.#observer = observer;
+    this.#leases = new HeldLeases(environment, {
+      probePrefix: environment.layout.prefix(service),
+      onTerm: (term) => this.#heard(term),
+      onRenewed: () => this.#dispatch({ type: "renewed" }),
+      onOverdue: () => this.#dispatch({ type: "overdue" }),
+      onExpired: () => this.#dispatch({ type: "expired" }),
+      onGone: () => this.#dispatch({ type: "lease-gone" }),
+    });
   }
 
   /** The key of the instance; empty before the first claim. */
@@ -104,7 +113,7 @@ export class RegistrationRunner {
   }
 
   get ttlMs(): number {
-    return this.#granted?.ttlMs ?? this.#environment.ttlMs;
+    return this.#leases.ttlMs;
   }
 
   get lease(): { readonly id: bigint; readonly ttlMs: number; readonly revision: bigint } {
@@ -141,20 +150,13 @@ export class RegistrationRunner {
 
   async #grant(): Promise<void> {
     const signal = this.#begin();
-    this.#leaseId ??= randomLeaseId(this.#environment.random);
     try {
-      const granted = await grantLease(this.#environment, this.#leaseId, this.#environment.ttlMs, {
-        signal,
-        timeoutMs: this.#tryMs,
-      });
+      await this.#leases.grant({ signal, timeoutMs: this.#tryMs });
       if (signal.aborted) return;
-      this.#granted = granted;
-      this.#triedKeys.clear();
+      if (this.#leases.former.length === 0) this.#triedKeys.clear();
       this.#dispatch({ type: "granted" });
     } catch (error) {
-      if (signal.aborted) return;
-      if (!isPassing(error)) this.#leaseId = undefined;
-      this.#failed(toError(error));
+      if (!signal.aborted) this.#failed(toError(error));
     }
   }
 
@@ -163,7 +165,7 @@ export class RegistrationRunner {
     const { client, layout } = this.#environment;
     const version = this.#version;
     const wanted = this.#wanted;
-    const leaseId = this.#leaseId ?? 0n;
+    const { id: leaseId, former } = this.#leases;
     try {
       const entries = layout.encode(this.#service, wanted, leaseId);
       const keys = new Set(entries.map(({ key }) => key));
@@ -172,10 +174,13 @@ export class RegistrationRunner {
       this.#entries = entries;
       this.#entriesLeaseId = leaseId;
       const takeOver = this.#isFirst;
-      const result = await claim(client, entries, { leaseId, takeOver, obsolete, signal, timeoutMs: this.#tryMs });
+      const call = { signal, timeoutMs: this.#tryMs };
+      const result = await claim(client, entries, { leaseId, former, takeOver, obsolete, ...call });
       if (signal.aborted) return;
       this.#failures = 0;
       this.#seenRevision = result.revision;
+      if (result.type === "claimed" && former.length > 0) this.#moved(keys);
+      this.#heard(result.term);
       this.#dispatch(result);
       if (result.type !== "claimed") return;
       this.#written = wanted;
@@ -197,27 +202,15 @@ export class RegistrationRunner {
     this.#observer.onFailure(error, passing);
   }
 
-  #keep(): void {
-    if (!this.#granted) return;
-    this.#kept = this.#environment.keeper.keep(this.#granted, {
-      probePrefix: this.#environment.layout.prefix(this.#service),
-      onRenewed: () => this.#dispatch({ type: "renewed" }),
-      onOverdue: () => this.#dispatch({ type: "overdue" }),
-      onExpired: () => this.#dispatch({ type: "expired" }),
-      onGone: () => this.#dispatch({ type: "lease-gone" }),
-    });
+  /** The keys stand under the present lease alone, and what was tried under another ends with that. */
+  #moved(keys: ReadonlySet<string>): void {
+    this.#triedKeys.clear();
+    for (const key of keys) this.#triedKeys.add(key);
+    this.#leases.settle();
   }
 
-  #forget(): void {
-    this.#kept?.stop();
-    this.#kept = undefined;
-    this.#leaseId = undefined;
-  }
-
-  #release(): void {
-    const leaseId = this.#leaseId;
-    this.#forget();
-    if (leaseId !== undefined) revokeLease(this.#environment.client, leaseId, RELEASE_WITHIN_MS).catch(() => {});
+  #heard(term: bigint): void {
+    if (this.#leases.hears(term)) this.#dispatch({ type: "reelected" });
   }
 
   #watchKeys(): void {
@@ -233,6 +226,7 @@ export class RegistrationRunner {
       revision: this.#seenRevision,
       verifyEveryMs: this.ttlMs,
       isInDoubt: () => this.#state.name === "suspect" || this.#state.name === "lost",
+      onTerm: (term) => this.#heard(term),
       onJudgement: (judgement) => {
         if (judgement.type !== "intact") this.#dispatch(judgement);
       },
@@ -242,10 +236,8 @@ export class RegistrationRunner {
 
   async #withdraw(): Promise<void> {
     this.#begin();
-    const leaseId = this.#leaseId;
-    this.#forget();
     try {
-      if (leaseId !== undefined) await revokeLease(this.#environment.client, leaseId, this.#closeTimeoutMs);
+      await this.#leases.giveBack(this.#closeTimeoutMs);
       this.#dispatch({ type: "withdrawn" });
     } catch (error) {
       const reason = `etcd could not be told (${toError(error).message}); its lease ends it within ${this.ttlMs} ms`;
@@ -276,8 +268,4 @@ export class RegistrationRunner {
     const range = { baseMs: FIRST_PAUSE_MS, maxMs: this.ttlMs * LONGEST_PAUSE_OF_TTL };
     this.#pause = clock.after(fullJitter(range, this.#failures, random), () => void next(), { hold: true });
   }
-}
-
-function isPassing(error: unknown): boolean {
-  return error instanceof EtcdError && (error.kind === "unavailable" || error.kind === "timeout");
 }
