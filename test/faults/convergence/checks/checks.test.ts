@@ -185,6 +185,15 @@ describe("the checks of a run", () => {
       expect(violated({ lives, clients, intents })).toEqual([]);
     });
 
+    it("allows a server to move its key from one lease of its own to another, and knows it by what it wrote first", () => {
+      const moved = [event(4, "10.0.0.1", "a.1", 3), event(5, "10.0.0.1", "z.9", 3), event(6, "10.0.0.1", "a.1", 3)];
+      const lives = [{ sinceMs: 0, events: [...good.lives[0]!.events, ...moved] }];
+      expect(violated({ lives, clients: [client(live(6, [a, b]))] })).toEqual([]);
+      const back = event(7, "10.0.0.1", "a.1", 1);
+      const usurped = [{ sinceMs: 0, events: [...lives[0]!.events, event(6, "10.0.0.1", "z.9", 4), back] }];
+      expect(violated({ lives: usurped, clients: [client(live(7, [a, b]))] })).toContain("ownership");
+    });
+
     it("fails when a server takes a key back that it had before, or nobody knows who took it", () => {
       const intents = [...good.intents, intent("c.1", "10.0.0.1", 3)];
       expect(violated({ lives, clients, intents })).toEqual(["ownership"]);
@@ -226,6 +235,9 @@ describe("the checks of a run", () => {
       expect(violated({ ...settled, lives: [{ sinceMs: 0, events: [...before, ...filling] }] })).toContain("exactness");
       const lives = [{ sinceMs: 0, events: [...before, ...filling, ...again] }];
       expect(violated({ ...settled, lives })).toEqual(["liveness"]);
+      const moved = [{ sinceMs: 0, events: [...before, ...filling, event(40, "10.0.0.1", "a.1", 5)] }];
+      const shown = { ...settled, clients: [client(live(40, [a, b]))] };
+      expect(violated({ ...shown, lives: moved })).toEqual([]);
       // The auditor may hear of it late: what counts is the revision.
       expect(violated({ ...settled, lives, settled: { atMs: 39_500, revision: 41n } })).toEqual([]);
     });

@@ -8,16 +8,19 @@ import type { Check, Violation } from "./check.js";
 
 export const ownership: Check = ({ lives, intents }) =>
   lives.flatMap((life, index) => {
-    const owners = new Map<string, bigint>();
+    const owners = new Map<string, { readonly lease: bigint; readonly writer: string | undefined }>();
     return life.events.flatMap(({ key, value, lease, modRevision, atMs }): Violation[] => {
-      const before = owners.get(key) ?? 0n;
-      owners.set(key, lease);
-      if (value === undefined || lease === 0n || before === 0n || before === lease) return [];
-      const { writer } = signatureOf(value);
+      const before = owners.get(key);
+      // Whatever else is written under a lease, it is of whoever wrote under it first.
+      if (value !== undefined && lease !== 0n && lease === before?.lease) return [];
+      const { writer } = signatureOf(value ?? "");
+      owners.set(key, { lease, writer });
+      if (lease === 0n || !before || before.lease === 0n) return [];
+      if (writer !== undefined && writer === before.writer) return [];
       const intent = intents.find((each) => each.writer === writer);
       if (intent && isFirstClaim(intent, modRevision, index, lives)) return [];
       const who = `${writer ?? "nobody known"} (lease ${lease.toString(16)})`;
-      const what = `${who} took ${key} from lease ${before.toString(16)} at revision ${modRevision}`;
+      const what = `${who} took ${key} from lease ${before.lease.toString(16)} at revision ${modRevision}`;
       return [{ check: "ownership", atMs, what: `${what}, after it had been registered` }];
     });
   });
