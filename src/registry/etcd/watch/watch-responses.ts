@@ -26,7 +26,7 @@ export function watchResponseReader(startRevision: bigint, member: string): (byt
 
   const told = (changes: readonly Change[]): WatchSignal | undefined => {
     // Some versions send older events than were asked for (etcd issue 20221); they come in the order of revisions.
-    const [first] = changes;
+    const first = changes[0];
     if (first !== undefined && first.modRevision >= startRevision) return { kind: "changed", changes };
     const wanted = changes.filter(({ modRevision }) => modRevision >= startRevision);
     return wanted.length > 0 ? { kind: "changed", changes: wanted } : undefined;
