@@ -13,7 +13,7 @@
  * first makes the weights hold while nobody is busy, the second under load.
  */
 import { refuseArguments } from "../../check-kind.js";
-import type { Random } from "../../random.js";
+import { integerSource, type Random } from "../../random.js";
 import { reluctance } from "../reluctance.js";
 import type { Candidate, PickContext, Strategy } from "../strategy.js";
 import { weightReader } from "../weight.js";
@@ -35,11 +35,12 @@ const CLEARLY_CHEAPER = 0.5;
 
 export function p2c(...none: []): Strategy {
   refuseArguments("p2c()", none);
-  return ({ random }) =>
-    <E extends Candidate>(candidates: readonly E[]) => {
+  return ({ random }) => {
+    const below = integerSource(random);
+    return <E extends Candidate>(candidates: readonly E[]) => {
       if (candidates.length < 2) return () => candidates[0];
       const weightOf = weightReader(candidates);
-      const draw = weightedDraw(candidates, weightOf, random);
+      const draw = weightedDraw(candidates, weightOf, below);
       return (context: PickContext): E | undefined => {
         let first: E | undefined;
         for (let n = 0; n < DRAWS; n += 1) {
@@ -51,6 +52,7 @@ export function p2c(...none: []): Strategy {
         return drawnFromAll(candidates, context, weightOf, random);
       };
     };
+  };
 }
 
 function cheaper<E extends Candidate>(first: E, second: E): E {

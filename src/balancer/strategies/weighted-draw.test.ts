@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { seededRandom } from "../../random.js";
+import { integerSource, seededRandom } from "../../random.js";
 import { weightedDraw } from "./weighted-draw.js";
 
 const DRAWS = 20_000;
 
 function shares(weights: readonly number[], seed: number): number[] {
-  const draw = weightedDraw([...weights.keys()], (index) => weights[index] ?? 0, seededRandom(seed));
+  const draw = weightedDraw([...weights.keys()], (index) => weights[index] ?? 0, integerSource(seededRandom(seed)));
   const counts = weights.map(() => 0);
   for (let n = 0; n < DRAWS; n += 1) counts[draw()]! += 1 / DRAWS;
   return counts;

@@ -3,18 +3,24 @@
  * method in Vose's form ("A linear algorithm for generating random numbers with a given distribution", 1991). With equal
  * weights, which nearly all sets have, a plain draw.
  */
-import { type Random, randomInteger } from "../../random.js";
+import type { IntegerSource } from "../../random.js";
+
+/** A side of a coin is an integer below this. */
+const COIN = 2 ** 31;
 
 /** A draw from a set that is not empty, with weights above 0. */
-export function weightedDraw<E>(candidates: readonly E[], weightOf: (candidate: E) => number, random: Random): () => E {
+export function weightedDraw<E>(
+  candidates: readonly E[],
+  weightOf: (candidate: E) => number,
+  below: IntegerSource,
+): () => E {
   const drawn = (index: number) => candidates[index] as E; // the set is not empty, and all indices below are in it
   const weights = candidates.map(weightOf);
-  if (weights.every((weight) => weight === weights[0])) return () => drawn(randomInteger(random, candidates.length));
+  if (weights.every((weight) => weight === weights[0])) return () => drawn(below(candidates.length));
   const { odds, alias } = aliasTable(weights);
   return () => {
-    const place = random() * candidates.length;
-    const index = Math.floor(place);
-    return drawn(place - index < (odds[index] ?? 1) ? index : (alias[index] ?? index));
+    const index = below(candidates.length);
+    return drawn(below(COIN) < (odds[index] ?? 1) * COIN ? index : (alias[index] ?? index));
   };
 }
 
