@@ -24,6 +24,17 @@ test("sleep() ends with its time, or at once with the signal's reason, and leave
   expect(clock.pendingTimers).toBe(0);
 });
 
+test("the system clock tells the time of performance.now(), and never goes back", () => {
+  for (let n = 0, beforeMs = 0; n < 1_000; n += 1) {
+    const earliestMs = performance.now();
+    const nowMs = systemClock.nowMs();
+    const latestMs = performance.now();
+    expect(nowMs).toBeGreaterThanOrEqual(Math.max(beforeMs, earliestMs - 1)); // the two began a few microseconds apart
+    expect(nowMs).toBeLessThanOrEqual(latestMs + 1);
+    beforeMs = nowMs;
+  }
+});
+
 test("the system clock runs a timer once, unless it is cancelled, and takes any delay", async () => {
   let ran = 0;
   const cancelled = systemClock.after(0, () => {

@@ -1,4 +1,3 @@
-import type { Clock } from "../../clock.js";
 import type { Endpoint } from "../../endpoints/endpoint.js";
 import { reportStray } from "../../errors.js";
 import type { Outcome } from "../../outcome.js";
@@ -6,6 +5,7 @@ import type { Pick } from "../balancer.js";
 import type { EndpointCandidate } from "../candidates/candidates.js";
 import type { Health } from "../ejection/health.js";
 import type { InFlight, Meter } from "../meter.js";
+import type { HeldClock } from "./held-clock.js";
 
 /** A call on an endpoint: counted by the endpoint, measured if there is a metric, and heard if endpoints are ejected. */
 export class EndpointPick<C> implements Pick<C>, InFlight {
@@ -14,12 +14,12 @@ export class EndpointPick<C> implements Pick<C>, InFlight {
   firstResponseMs: number | undefined = undefined;
   before: InFlight | undefined = undefined;
   after: InFlight | undefined = undefined;
-  readonly #clock: Clock;
+  readonly #clock: HeldClock;
   readonly #meter: Meter | undefined;
   readonly #health: Health<EndpointCandidate<C>> | undefined;
   #ended = false;
 
-  constructor(candidate: EndpointCandidate<C>, clock: Clock) {
+  constructor(candidate: EndpointCandidate<C>, clock: HeldClock) {
     this.endpoint = candidate.endpoint;
     this.#clock = clock;
     this.#meter = candidate.meter;
@@ -45,11 +45,15 @@ export class EndpointPick<C> implements Pick<C>, InFlight {
     if (this.#ended) return;
     this.#ended = true;
     this.endpoint.end(outcome);
-    this.#health?.ended(this, outcome);
+    if (this.#meter === undefined && this.#health === undefined) return;
+    this.#clock.hold(); // read once for both
     try {
+      this.#health?.ended(this, outcome);
       this.#meter?.end(this, outcome);
     } catch (error) {
-      reportStray(error); // the call has ended, whatever a metric makes of it
+      reportStray(error); // the call has ended, whatever is made of it
+    } finally {
+      this.#clock.release();
     }
   }
 }
