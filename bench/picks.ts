@@ -31,6 +31,10 @@ const BLOCK = 20_000;
 /** Where every pick looks at everybody. */
 const BLOCK_OF_SLOW = 500;
 const ALLOCATED_OF = 100;
+/** What is not a pick's, as the look at the peers in every 10 ms and V8's own, is less than a byte of so many. */
+const ALLOCATED_BLOCK = 200_000;
+/** V8 allocates whole words. */
+const WORD = 8;
 const KEYS = Array.from({ length: 256 }, (_, n) => ({ hashKey: `user-${n}` }));
 const OK = { kind: "ok", reached: "maybe-seen" } as const;
 
@@ -103,23 +107,28 @@ function measure(contenders: ReadonlyMap<string, Contender>): ReadonlyMap<string
   return new Map([...times].map(([name, ns]) => [name, median(ns)]));
 }
 
-/** Tells the parent the bytes of a pick: of so few that nothing is collected meanwhile. */
+/**
+ * Tells the parent the bytes of a pick, in whole words: of so few that nothing is collected meanwhile, and after so many that
+ * V8 has compiled all of it, as in a program that has run for some seconds.
+ */
 function tellAllocated(name: string): void {
   const pick = contendersFor(addressesOf(ALLOCATED_OF)).get(name) ?? (() => {});
-  const picks = looksAtAll.has(name) ? BLOCK_OF_SLOW : BLOCK;
-  pick(10 * picks);
+  const picks = looksAtAll.has(name) ? BLOCK_OF_SLOW : ALLOCATED_BLOCK;
+  for (let n = 0; n < 10; n += 1) pick(picks);
   const bytes = Array.from({ length: 5 }, () => {
     globalThis.gc?.();
     const before = process.memoryUsage().heapUsed;
     pick(picks);
     return (process.memoryUsage().heapUsed - before) / picks;
   });
-  process.stdout.write(String(median(bytes)));
+  process.stdout.write(String(WORD * Math.round(median(bytes) / WORD)));
 }
 
+/** Of several processes, since what V8 inlines depends on when its compiler's thread had its turn. */
 function allocated(name: string): number {
-  const flags = ["--expose-gc", "--min-semi-space-size=64", "--max-semi-space-size=64"]; // MiB: room for a block
-  return Number(execFileSync(process.execPath, [...flags, fileURLToPath(import.meta.url), name], { encoding: "utf8" }));
+  const flags = ["--expose-gc", "--min-semi-space-size=256", "--max-semi-space-size=256"]; // MiB: room for a block
+  const args = [...flags, fileURLToPath(import.meta.url), name];
+  return median(Array.from({ length: 5 }, () => Number(execFileSync(process.execPath, args, { encoding: "utf8" }))));
 }
 
 function addressesOf(size: number): string[] {
@@ -153,9 +162,6 @@ report({
     })),
   ],
   details: [
-    "What p2c allocates beyond the pick are numbers, 16 B each, that V8 puts on the heap where it does not inline the function " +
-      "that gives them (with a larger budget for inlining they are half as many); no objects.",
-    "",
     `| ns | ${SIZES.map((size) => size.toLocaleString("en")).join(" | ")} | bytes a pick, of ${ALLOCATED_OF} |`,
     `|---|${"---:|".repeat(SIZES.length + 1)}`,
     ...names.map(

