@@ -74,7 +74,10 @@ export interface RegistrationStatus {
 export interface Registration extends Live<RegistrationStatus>, AsyncDisposable {
   readonly service: string;
   readonly instance: Instance;
-  /** The lease that holds the entry, its granted TTL and the revision of the last claim, where the registry has such. */
+  /**
+   * The lease that holds the entry, its granted TTL and the revision of the last claim, where the registry has such. Another
+   * one after each loss, and after each election in etcd.
+   */
   readonly lease?: { readonly id: bigint; readonly ttlMs: number; readonly revision: bigint };
   /**
    * Replaces what the instance says of itself, in place; the address cannot change. Waits while the registry is away;

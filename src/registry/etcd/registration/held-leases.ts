@@ -148,7 +148,7 @@ export class HeldLeases {
   }
 
   /** Gives back those that the keys were moved from: they hold none any more. */
-  settle(): void {
+  giveBackFormer(): void {
     const former = [...this.#former];
     this.#former.clear();
     for (const [id, kept] of former) {

@@ -206,7 +206,7 @@ export class RegistrationRunner {
   #moved(keys: ReadonlySet<string>): void {
     this.#triedKeys.clear();
     for (const key of keys) this.#triedKeys.add(key);
-    this.#leases.settle();
+    this.#leases.giveBackFormer();
   }
 
   #heard(term: bigint): void {
