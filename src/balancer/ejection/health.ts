@@ -94,7 +94,7 @@ export class Health<M extends Member> {
       else if (verdict === "bad" || verdict === "late") this.#eject("failed", `its probe failed${named(outcome)}`);
       else this.#readmit();
     } else if (call.startedMs >= this.sinceMs) {
-      if (verdict === "good" || verdict === "bad") this.#count(verdict === "good", call, outcome);
+      if (verdict === "good" || verdict === "bad") this.#count(verdict === "good", outcome);
       else if (verdict === "late") this.#addToRow(outcome);
     }
   }
@@ -113,11 +113,9 @@ export class Health<M extends Member> {
     this.probeMs = Math.min(this.probeMs, this.#ward.nowMs() + this.#ward.ejectionMs(1));
   }
 
-  #count(success: boolean, { startedMs }: InFlight, outcome: Outcome): void {
+  #count(success: boolean, outcome: Outcome): void {
     const { consecutiveFailures, minCalls, minSuccessRate, windowMs } = this.#ward.rule;
-    // Whoever measured the answer has read the clock, which costs as much as the whole rest of this.
-    const { firstResponseMs } = outcome;
-    this.#window.add(success, firstResponseMs === undefined ? this.#ward.nowMs() : startedMs + firstResponseMs);
+    this.#window.add(success, this.#ward.nowMs());
     if (success) {
       const spared = this.#failuresInARow >= consecutiveFailures; // it should have been ejected, and was needed
       this.#failuresInARow = 0;
