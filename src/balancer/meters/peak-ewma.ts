@@ -79,10 +79,10 @@ class GuardedPeakEwma implements Meter {
   readonly #decayMs: number;
   readonly #unanswered = new Unanswered();
   #pending = 0;
-  /** What a call in progress counts as. */
-  #perCall = UNPROVEN;
-  /** As of the last sample; NaN before the first, since a field that is not always a number costs an object at each write. */
-  #latencyMs = Number.NaN;
+  /** Whether there was a sample. */
+  #proven = false;
+  /** As of the last sample. */
+  #latencyMs = FINEST_MS;
   #sampledMs = 0;
   /** The latency as decayed until now, or a moment ago. */
   #estimateMs = FINEST_MS;
@@ -104,13 +104,14 @@ class GuardedPeakEwma implements Meter {
     const nowMs = this.#clock.nowMs();
     if (nowMs >= this.#estimatedUntilMs) this.#estimate();
     const ageMs = nowMs - this.#unanswered.sinceMs;
-    let cost = Math.max(this.#estimateMs, ageMs) * (this.#pending * this.#perCall + 1) * COST_OF_MS;
+    const pending = this.#proven ? this.#pending : this.#pending * UNPROVEN;
+    let cost = Math.max(this.#estimateMs, ageMs) * (pending + 1) * COST_OF_MS;
     if (this.#blamed) cost += this.#penalty();
     return Math.round(cost);
   }
 
   idleCost(): number | undefined {
-    return Number.isNaN(this.#latencyMs) ? undefined : Math.round(this.#latency() * COST_OF_MS);
+    return this.#proven ? Math.round(this.#latency() * COST_OF_MS) : undefined;
   }
 
   /** Without the age as well: a peer that hangs is no measure for one that fails. */
@@ -148,7 +149,7 @@ class GuardedPeakEwma implements Meter {
     const nowMs = this.#clock.nowMs();
     const median = this.#peers.medianIdleCost(nowMs) / COST_OF_MS;
     let latencyMs = this.#latencyMs;
-    if (Number.isNaN(latencyMs)) latencyMs = median;
+    if (!this.#proven) latencyMs = median;
     else if (median > 0) latencyMs = median * Math.exp(this.#kept(this.#sampledMs) * Math.log(latencyMs / median));
     this.#estimateMs = Math.max(FINEST_MS, latencyMs);
     this.#estimatedUntilMs = nowMs + this.#decayMs * MOMENT;
@@ -167,9 +168,9 @@ class GuardedPeakEwma implements Meter {
         ? Math.max(FINEST_MS, nowMs - call.startedMs)
         : Math.max(FINEST_MS, firstResponseMs);
     if (elapsedMs <= this.#estimateMs && !serverAnswered(outcome)) return; // an answer would have taken longer than this
-    if (Number.isNaN(this.#latencyMs)) {
+    if (!this.#proven) {
       this.#latencyMs = this.#first(elapsedMs);
-      this.#perCall = 1;
+      this.#proven = true;
     } else if (elapsedMs >= this.#estimateMs) {
       this.#latencyMs = elapsedMs;
     } else {
