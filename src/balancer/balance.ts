@@ -113,7 +113,12 @@ class EndpointBalancer<C> implements Balancer<C>, PickDesk<C> {
     this.#distribute = strategy({ clock: this.#pickClock, random });
     this.#waiting = new WaitingRoom(endpointer, this.clock);
     this.#subscription = endpointer.subscribe((endpoints) => {
-      this.#picker = this.#distribute(this.#candidates.replace(endpoints));
+      this.#pickClock.hold(); // an update is of one moment too, however many addresses ask for the time
+      try {
+        this.#picker = this.#distribute(this.#candidates.replace(endpoints));
+      } finally {
+        this.#pickClock.release();
+      }
     });
     this.call = <R>(operation: (client: C, context: CallContext) => Promise<R>, callOptions?: CallOptions) =>
       new Promise<R>((resolve, reject) => {
