@@ -24,7 +24,10 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 3, // on two cores too: the long tests wait for leases and elections most of their time
     projects: [
-      { resolve: { alias }, test: { name: "unit", include: unitTests, isolate: false, testTimeout: 60_000 } },
+      {
+        resolve: { alias },
+        test: { name: "unit", include: unitTests, isolate: false, testTimeout: 60_000, hookTimeout: 60_000 },
+      },
       {
         resolve: { alias },
         test: {

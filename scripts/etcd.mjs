@@ -38,7 +38,9 @@ const unpacked = new Map();
 
 /** Once for all who ask this process at the same time; again for whoever asks after a failure. */
 function fromDebian(line) {
-  const found = unpacked.get(line) ?? cachedOrUnpacked(line);
+  const underWay = unpacked.get(line);
+  if (underWay) return underWay;
+  const found = cachedOrUnpacked(line);
   unpacked.set(line, found);
   found.catch(() => unpacked.delete(line));
   return found;

@@ -1,6 +1,6 @@
 /**
  * How clients that lost their etcd together come back, in virtual time: a machine that is busy with two hundred real clients
- * bunches them by itself. Real clients of a real etcd are in slow/herd.test.ts.
+ * bunches them by itself. Real clients of a real etcd are in busy/herd.test.ts.
  */
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
