@@ -33,10 +33,19 @@ export interface HeldLeasesOptions {
   readonly random: Random;
 }
 
-/** One that is being granted, or waits to be moved to. */
+/** A lease that was asked for: ours from then on, granted or not. */
+interface Asked {
+  readonly id: bigint;
+  /**
+   * The term heard last when it was first asked for, if any. The lease may be of that one, whatever term an answer says: it may
+   * have waited for an election, or the lease was granted by an earlier try.
+   */
+  readonly inTerm: bigint | undefined;
+}
+
+/** One that is being granted to take the place of the present one. */
 interface Successor {
-  /** Ours from the first try on, granted or not. */
-  id: bigint | undefined;
+  asked: Asked | undefined;
   granted: GrantedLease | undefined;
   timer: Timer | undefined;
   failures: number;
@@ -46,12 +55,11 @@ interface Successor {
 export class HeldLeases {
   readonly #options: HeldLeasesOptions;
   readonly #observer: LeaseObserver;
-  /** Ours from the first try of its grant on, granted or not. */
-  #id: bigint | undefined;
+  #asked: Asked | undefined;
   #granted: GrantedLease | undefined;
   #kept: KeptLease | undefined;
-  /** The latest that was heard of; 0 where the next one is to be believed whatever it is. */
-  #term = 0n;
+  /** A later one than this is news; any is believed where there is none. */
+  #term: bigint | undefined;
   #successor: Successor | undefined;
   readonly #former = new Map<bigint, KeptLease | undefined>();
 
@@ -63,7 +71,7 @@ export class HeldLeases {
 
   /** The present one; 0 while there is none. */
   get id(): bigint {
-    return this.#id ?? 0n;
+    return this.#asked?.id ?? 0n;
   }
 
   get ttlMs(): number {
@@ -77,14 +85,15 @@ export class HeldLeases {
 
   /** Asks for the present lease, by the same id as long as it may have been granted without our knowing. */
   async grant(call: { readonly signal: AbortSignal; readonly timeoutMs: number }): Promise<void> {
-    this.#id ??= randomLeaseId(this.#options.random);
+    this.#asked ??= this.#ask();
+    const { id, inTerm } = this.#asked;
     try {
-      const granted = await grantLease(this.#options, this.#id, this.#options.ttlMs, call);
+      const granted = await grantLease(this.#options, id, this.#options.ttlMs, call);
       if (call.signal.aborted) return;
       this.#granted = granted;
-      this.#term = granted.term;
+      this.#term = inTerm ?? granted.term;
     } catch (error) {
-      if (!(call.signal.aborted || isPassing(error))) this.#id = undefined;
+      if (!(call.signal.aborted || isPassing(error))) this.#asked = undefined;
       throw error;
     }
   }
@@ -94,7 +103,7 @@ export class HeldLeases {
     const granted = this.#granted;
     if (!granted) return;
     const ifPresent = (tell: () => void) => () => {
-      if (granted.id === this.#id) tell();
+      if (granted.id === this.id) tell();
     };
     const { probePrefix, onTerm, onRenewed, onOverdue, onExpired, onGone } = this.#observer;
     this.#kept = this.#options.keeper.keep(granted, {
@@ -107,17 +116,20 @@ export class HeldLeases {
     });
   }
 
-  /** Whether `term` is news: there was an election since the present lease was granted, or since news were told last. */
-  hears(term: bigint): boolean {
-    if (term <= this.#term) return false;
-    const isFirst = this.#term === 0n;
+  /**
+   * Takes note of the term that an answer was headed with, and says whether it is news: there was an election since the present
+   * lease was asked for, or since news were told last.
+   */
+  noteTerm(term: bigint): boolean {
+    const before = this.#term;
+    if (term <= (before ?? 0n)) return false;
     this.#term = term;
-    return !isFirst;
+    return before !== undefined;
   }
 
-  /** The term that is heard next is no news. */
+  /** The term that is noted next is no news. */
   acceptTerm(): void {
-    this.#term = 0n;
+    this.#term = undefined;
   }
 
   /**
@@ -127,7 +139,7 @@ export class HeldLeases {
   replace(onGranted: () => void): void {
     if (this.#successor) return;
     const { clock, random } = this.#options;
-    const nothing = { id: undefined, granted: undefined, timer: undefined };
+    const nothing = { asked: undefined, granted: undefined, timer: undefined };
     const successor: Successor = { ...nothing, failures: 0, ended: new AbortController() };
     this.#successor = successor;
     const leftMs = (this.#kept?.settledAtMs ?? 0) + this.ttlMs - clock.nowMs();
@@ -137,13 +149,13 @@ export class HeldLeases {
 
   /** Makes the fresh lease the present one, and keeps that of before too. */
   move(): void {
-    const granted = this.#successor?.granted;
-    if (!granted) return;
+    const { asked, granted } = this.#successor ?? {};
+    if (!(asked && granted)) return;
     this.#former.set(this.id, this.#kept);
     this.#successor = undefined;
-    this.#id = granted.id;
+    this.#asked = asked;
     this.#granted = granted;
-    if (granted.term > this.#term) this.#term = granted.term;
+    this.#term = asked.inTerm ?? granted.term;
     this.keep();
   }
 
@@ -161,15 +173,17 @@ export class HeldLeases {
   forget(): void {
     this.#kept?.stop();
     this.#kept = undefined;
-    this.#id = this.#endSuccessor();
+    this.#asked = this.#endSuccessor();
+    this.#term = undefined;
   }
 
   /** Stops keeping any, and revokes all: what still hangs on them goes with them. */
   async giveBack(timeoutMs: number): Promise<void> {
-    const ids = [this.#id, this.#endSuccessor(), ...this.#former.keys()];
+    const ids = [this.#asked?.id, this.#endSuccessor()?.id, ...this.#former.keys()];
     for (const kept of [this.#kept, ...this.#former.values()]) kept?.stop();
     this.#kept = undefined;
-    this.#id = undefined;
+    this.#asked = undefined;
+    this.#term = undefined;
     this.#former.clear();
     const { client } = this.#options;
     await Promise.all(ids.map((id) => (id === undefined ? undefined : revokeLease(client, id, timeoutMs))));
@@ -178,13 +192,13 @@ export class HeldLeases {
   async #grantSuccessor(successor: Successor, onGranted: () => void): Promise<void> {
     const { clock, random, ttlMs } = this.#options;
     const { signal } = successor.ended;
-    successor.id ??= randomLeaseId(random);
+    successor.asked ??= this.#ask();
     try {
-      successor.granted = await grantLease(this.#options, successor.id, ttlMs, { signal, timeoutMs: TRY_MS });
+      successor.granted = await grantLease(this.#options, successor.asked.id, ttlMs, { signal, timeoutMs: TRY_MS });
       if (!signal.aborted) onGranted();
     } catch (error) {
       if (signal.aborted) return;
-      if (!isPassing(error)) successor.id = undefined;
+      if (!isPassing(error)) successor.asked = undefined;
       successor.failures += 1;
       const pause = { baseMs: FIRST_PAUSE_MS, maxMs: this.ttlMs * LONGEST_PAUSE_OF_TTL };
       const pauseMs = fullJitter(pause, successor.failures, random);
@@ -192,12 +206,16 @@ export class HeldLeases {
     }
   }
 
-  /** Gives the id under which one may have been granted. */
-  #endSuccessor(): bigint | undefined {
+  #ask(): Asked {
+    return { id: randomLeaseId(this.#options.random), inTerm: this.#term };
+  }
+
+  /** Gives what may have been granted. */
+  #endSuccessor(): Asked | undefined {
     const successor = this.#successor;
     this.#successor = undefined;
     successor?.timer?.cancel();
     successor?.ended.abort();
-    return successor?.id;
+    return successor?.asked;
   }
 }

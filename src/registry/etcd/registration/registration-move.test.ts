@@ -25,7 +25,10 @@ import {
   registration,
   removals,
   reset,
+  start,
+  started,
   states,
+  term,
   unavailable,
   watch,
 } from "../../../../test/support/scripted-registration.js";
@@ -45,7 +48,8 @@ const revoked = () => {
     ids.push(client.nextCall(Lease.method.leaseRevoke).request.ID);
   return ids;
 };
-const renew = (stream: RenewalStream, id = idOf()) => stream.message({ header: header(20n), ID: id, TTL: 10n });
+const renew = (stream: RenewalStream, id = idOf(), raftTerm = term) =>
+  stream.message({ header: { ...header(20n), raftTerm }, ID: id, TTL: 10n });
 /** Its next renewal is answered by a member that knows a new leader. */
 const reelected = async (stream = keepAlive()) => {
   elect();
@@ -120,6 +124,51 @@ describe("a registration whose cluster has a new leader", () => {
     }
     expect(grants()).toBe(0);
     await reelected(stream);
+    await spread();
+    expect(grants()).toBe(1);
+  });
+
+  it("moves again after an election that was heard of while the fresh lease was asked for", async () => {
+    await register();
+    const before = idOf();
+    const stream = await reelected();
+    await spread();
+    const asked = client.nextCall(Lease.method.leaseGrant);
+    const asOf = header(1n); // carried out by a leader who is replaced next
+    elect();
+    await clock.advance(1_700);
+    renew(stream);
+    await asked.answer({ header: asOf, ID: asked.request.ID, TTL: 10n });
+    await claim(21n, ours(address, 10n, before));
+    expect(idOf()).toBe(asked.request.ID);
+    await spread();
+    expect(grants()).toBe(1);
+  });
+
+  it("moves again when the fresh lease was granted before an election, and its answer lost", async () => {
+    await register();
+    const before = idOf();
+    await reelected();
+    await spread();
+    const first = client.nextCall(Lease.method.leaseGrant);
+    elect();
+    await first.fail(unavailable());
+    await clock.advance(100);
+    await found(first.request.ID);
+    await claim(21n, ours(address, 10n, before));
+    await spread();
+    expect(grants()).toBe(1);
+  });
+
+  it("moves when its first lease was granted by a try of which it does not know the term", async () => {
+    start();
+    const first = client.nextCall(Lease.method.leaseGrant);
+    await first.fail(unavailable());
+    elect();
+    await clock.advance(100);
+    await found(first.request.ID);
+    await claim(10n);
+    await started;
     await spread();
     expect(grants()).toBe(1);
   });
@@ -259,6 +308,14 @@ describe("a registration whose cluster has a new leader", () => {
     },
   );
 });
+
+/** An earlier try had the lease granted. */
+async function found(id: bigint): Promise<void> {
+  const exists = new EtcdError("lease-exists", 9, "etcdserver: lease already exists");
+  await client.nextCall(Lease.method.leaseGrant).fail(exists);
+  const answer = { header: header(1n), ID: id, TTL: 9n, grantedTTL: 10n };
+  await client.nextCall(Lease.method.leaseTimeToLive).answer(answer);
+}
 
 function keyFor(leaseId: bigint): string {
   return `/services/book/${leaseId}`;

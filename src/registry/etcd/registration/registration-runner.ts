@@ -210,7 +210,7 @@ export class RegistrationRunner {
   }
 
   #heard(term: bigint): void {
-    if (this.#leases.hears(term)) this.#dispatch({ type: "reelected" });
+    if (this.#leases.noteTerm(term)) this.#dispatch({ type: "reelected" });
   }
 
   #watchKeys(): void {
