@@ -114,6 +114,8 @@ describe("the lease keeper", () => {
       for (const [stream, answered] of streams) streams.set(stream, answer(stream, answered));
     }
     expect(told.filter((each) => !each.startsWith("renewed"))).toEqual([]);
+    expect(told.length).toBeGreaterThan(1);
+    expect(told.length).toBeLessThanOrEqual(12); // once in a TTL, for its keys are read then
     expect([...streams.keys()].filter(({ ended }) => ended === undefined).length).toBeLessThanOrEqual(2);
   });
 
@@ -223,6 +225,17 @@ describe("the lease keeper", () => {
       expect(told).toHaveLength(1);
     },
   );
+
+  it("says of every lease that waited on a slow member that it was renewed, not only of the one whose patience ended", async () => {
+    const ids = [1n, 2n, 3n];
+    for (const id of ids) keep(id);
+    client.nextStream(method);
+    await clock.advance(2_000 + 1_000);
+    const another = client.nextStream(method);
+    await clock.advance(500);
+    for (const ID of ids) another.message({ ID, TTL: 6n });
+    expect(told).toEqual(ids.map(() => "renewed 3500"));
+  });
 
   it("says that a lease is gone when etcd answers with a TTL of 0, and lets it be", async () => {
     keep(1n);

@@ -38,7 +38,10 @@ export interface LeaseObserver {
    * it down before it has the lease renewed: of an answer that waited for an election, it is the term before.
    */
   onTerm(term: bigint): void;
-  /** Confirmed again after an answer did not come in time, or the lease was overdue or expired. */
+  /**
+   * Confirmed again after the lease was overdue or expired; or by an answer that came late, and then once in a TTL: on a long
+   * line every answer is late.
+   */
   onRenewed(): void;
   /** No confirmation for two thirds of the TTL. */
   onOverdue(): void;
@@ -74,6 +77,8 @@ interface Kept {
   asked: boolean;
   /** An answer did not come in time, or not on the stream on which it was asked for. */
   slow: boolean;
+  /** When the observer was last told of a renewal. */
+  toldAtMs: number;
   standing: "confirmed" | "overdue" | "expired";
   /** Rings for the next renewal, or for an answer that did not come. */
   turn?: Timer;
@@ -95,7 +100,10 @@ export class LeaseKeeper {
       probePrefix: () => this.#leases.values().next().value?.observer.probePrefix,
       onAnswer: (answer, sentAtMs) => this.#answered(answer, sentAtMs),
       onMoved: () => {
-        for (const kept of this.#leases.values()) this.#scheduleRenewal(kept);
+        for (const kept of this.#leases.values()) {
+          kept.slow ||= kept.asked;
+          this.#scheduleRenewal(kept);
+        }
       },
       onEnded: () => {
         for (const kept of this.#leases.values()) {
@@ -114,6 +122,7 @@ export class LeaseKeeper {
       settledAtMs: confirmedAtMs,
       asked: false,
       slow: false,
+      toldAtMs: Number.NEGATIVE_INFINITY,
       observer,
       standing: "confirmed",
     };
@@ -163,13 +172,16 @@ export class LeaseKeeper {
     kept.ttlMs = Number(ttlSeconds) * 1_000;
     kept.settledAtMs = kept.confirmedAtMs;
     kept.confirmedAtMs = Math.max(kept.confirmedAtMs, sentAtMs ?? 0);
-    const wasInDoubt = kept.slow || kept.standing !== "confirmed";
+    const nowMs = this.#clock.nowMs();
+    const isTold = kept.standing !== "confirmed" || (kept.slow && nowMs - kept.toldAtMs >= kept.ttlMs);
     kept.asked = false;
     kept.slow = false;
     kept.standing = "confirmed";
     this.#awaitConfirmation(kept);
-    this.#scheduleRenewal(kept, this.#clock.nowMs() + kept.ttlMs * REST);
-    if (wasInDoubt) kept.observer.onRenewed();
+    this.#scheduleRenewal(kept, nowMs + kept.ttlMs * REST);
+    if (!isTold) return;
+    kept.toldAtMs = nowMs;
+    kept.observer.onRenewed();
   }
 
   #awaitConfirmation(kept: Kept): void {

@@ -6,7 +6,7 @@
  *
  * The watch sees such a thing within milliseconds. Because a watch can also be deaf without knowing, the keys are read once
  * per TTL as well: an entry that vanished unseen is then away no longer than a dead one stays, for a third of what the
- * renewals cost. A watch that ends, whatever the reason, begins again from a read, so nothing in between is missed.
+ * renewals cost. Where renewals are slow to be answered they are read once more in a TTL, for the term of the leader. A watch that ends, whatever the reason, begins again from a read, so nothing in between is missed.
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { fullJitter } from "../../../backoff.js";
