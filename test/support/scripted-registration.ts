@@ -137,3 +137,21 @@ export const puts = ({ success }: TxnRequest) =>
   );
 export const removals = ({ success }: TxnRequest) =>
   success.flatMap(({ request }) => (request.case === "requestDeleteRange" ? [text(request.value.key)] : []));
+export const grants = () => client.waitingCalls(Lease.method.leaseGrant);
+export const revoked = () => {
+  const ids: bigint[] = [];
+  while (client.waitingCalls(Lease.method.leaseRevoke) > 0)
+    ids.push(client.nextCall(Lease.method.leaseRevoke).request.ID);
+  return ids;
+};
+export const renew = (stream: ReturnType<typeof keepAlive>, id = idOf(), raftTerm = term) =>
+  stream.message({ header: { ...header(20n), raftTerm }, ID: id, TTL: 10n });
+/** Its next renewal is answered by a member that knows a new leader. */
+export const reelected = async (stream = keepAlive()) => {
+  elect();
+  await clock.advance(3_500);
+  renew(stream);
+  return stream;
+};
+/** The longest that the grant of a fresh lease is put off: a sixth of the TTL. */
+export const spread = () => clock.advance(1_667);

@@ -6,8 +6,9 @@
  * it wakes. It saw no renewal, finds the lease expired by its own clock and proposes to revoke it, and the leader of now
  * carries that out. What it cannot revoke is a lease that it does not know of.
  */
-import { fullJitter } from "../../../backoff.js";
+import { equalJitter, fullJitter } from "../../../backoff.js";
 import type { Clock, Timer } from "../../../clock.js";
+import { toError } from "../../../errors.js";
 import { type Random, randomLeaseId } from "../../../random.js";
 import type { EtcdClient } from "../client/client.js";
 import { isPassing } from "../client/etcd-error.js";
@@ -17,11 +18,12 @@ import type { KeptLease, LeaseKeeper, LeaseObserver } from "./lease-keeper.js";
 // Hundreds of registrations learn of an election in the same second. Of the TTL: short enough to be done before the leader
 // of before could think that it is over.
 const SPREAD = 1 / 6;
-// One try of a grant. The first pauses are as short as an election asks for; the last ones are long, for the lease that is to
-// be replaced is well, and what stands in the way by then (no space, no permission) is mended by a person.
+// One try of a grant. The pauses are as short as an election asks for, and stay well within the TTL; but what was refused is
+// mended by a person (space, a permission), and the lease that is to be replaced is well.
 const TRY_MS = 3_000;
 const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_OF_TTL = 4;
+const LONGEST_PAUSE_OF_TTL = 1 / 2;
+const LONGEST_PAUSE_WHEN_REFUSED_OF_TTL = 4;
 // Nothing hangs on a lease that keys were moved from: should this fail, it runs out by itself.
 const RELEASE_WITHIN_MS = 2_000;
 
@@ -33,20 +35,31 @@ export interface HeldLeasesOptions {
   readonly random: Random;
 }
 
-/** A lease that was asked for: ours from then on, granted or not. */
-interface Asked {
+export interface HeldLeasesObserver {
+  /** Told of the present lease only. */
+  readonly lease: LeaseObserver;
+  /** There is a fresh lease to `move()` to. */
+  onReplaced(): void;
+  /** A fresh lease, or the keys under it, were refused. Told once, and again after a move that was not refused. */
+  onRefused(error: Error): void;
+}
+
+interface Held {
+  /** Ours from the first try of its grant on, granted or not. */
   readonly id: bigint;
   /**
    * The term heard last when it was first asked for, if any. The lease may be of that one, whatever term an answer says: it may
    * have waited for an election, or the lease was granted by an earlier try.
    */
   readonly inTerm: bigint | undefined;
+  granted: GrantedLease | undefined;
+  kept: KeptLease | undefined;
 }
 
-/** One that is being granted to take the place of the present one. */
+/** One that is to take the place of the present one. */
 interface Successor {
-  asked: Asked | undefined;
-  granted: GrantedLease | undefined;
+  lease: Held | undefined;
+  /** Rings for the next try. */
   timer: Timer | undefined;
   failures: number;
   readonly ended: AbortController;
@@ -54,65 +67,66 @@ interface Successor {
 
 export class HeldLeases {
   readonly #options: HeldLeasesOptions;
-  readonly #observer: LeaseObserver;
-  #asked: Asked | undefined;
-  #granted: GrantedLease | undefined;
-  #kept: KeptLease | undefined;
+  readonly #observer: HeldLeasesObserver;
+  #present: Held | undefined;
+  #successor: Successor | undefined;
+  /** Oldest first. */
+  #former: readonly Held[] = [];
   /** A later one than this is news; any is believed where there is none. */
   #term: bigint | undefined;
-  #successor: Successor | undefined;
-  readonly #former = new Map<bigint, KeptLease | undefined>();
+  #refused = false;
 
-  /** `observer` is told of the present lease only. */
-  constructor(options: HeldLeasesOptions, observer: LeaseObserver) {
+  constructor(options: HeldLeasesOptions, observer: HeldLeasesObserver) {
     this.#options = options;
     this.#observer = observer;
   }
 
   /** The present one; 0 while there is none. */
   get id(): bigint {
-    return this.#asked?.id ?? 0n;
+    return this.#present?.id ?? 0n;
   }
 
   get ttlMs(): number {
-    return this.#granted?.ttlMs ?? this.#options.ttlMs;
+    return this.#present?.granted?.ttlMs ?? this.#options.ttlMs;
   }
 
   /** Those that may still hold keys of ours beside the present one. */
   get former(): readonly bigint[] {
-    return [...this.#former.keys()];
+    return this.#former.map(({ id }) => id);
   }
 
   /** Asks for the present lease, by the same id as long as it may have been granted without our knowing. */
   async grant(call: { readonly signal: AbortSignal; readonly timeoutMs: number }): Promise<void> {
-    this.#asked ??= this.#ask();
-    const { id, inTerm } = this.#asked;
+    this.#present ??= this.#ask();
+    const lease = this.#present;
     try {
-      const granted = await grantLease(this.#options, id, this.#options.ttlMs, call);
+      const granted = await grantLease(this.#options, lease.id, this.#options.ttlMs, call);
       if (call.signal.aborted) return;
-      this.#granted = granted;
-      this.#term = inTerm ?? granted.term;
+      lease.granted = granted;
+      this.#term = lease.inTerm ?? granted.term;
     } catch (error) {
-      if (!(call.signal.aborted || isPassing(error))) this.#asked = undefined;
+      if (!(call.signal.aborted || isPassing(error))) this.#present = undefined;
       throw error;
     }
   }
 
   /** Keeps the present one alive. */
   keep(): void {
-    const granted = this.#granted;
-    if (!granted) return;
-    const ifPresent = (tell: () => void) => () => {
-      if (granted.id === this.id) tell();
-    };
-    const { probePrefix, onTerm, onRenewed, onOverdue, onExpired, onGone } = this.#observer;
-    this.#kept = this.#options.keeper.keep(granted, {
-      probePrefix,
-      onTerm: (term) => ifPresent(() => onTerm(term))(),
-      onRenewed: ifPresent(onRenewed),
-      onOverdue: ifPresent(onOverdue),
-      onExpired: ifPresent(onExpired),
-      onGone: ifPresent(onGone),
+    const lease = this.#present;
+    if (!lease?.granted) return;
+    const observer = this.#observer.lease;
+    const whilePresent =
+      <T extends readonly unknown[]>(tell: (...news: T) => void) =>
+      (...news: T) => {
+        if (lease === this.#present) tell(...news);
+      };
+    lease.kept = this.#options.keeper.keep(lease.granted, {
+      probePrefix: observer.probePrefix,
+      onTerm: whilePresent(observer.onTerm),
+      onRenewed: whilePresent(observer.onRenewed),
+      onOverdue: whilePresent(observer.onOverdue),
+      onExpired: whilePresent(observer.onExpired),
+      onGone: whilePresent(observer.onGone),
     });
   }
 
@@ -133,89 +147,124 @@ export class HeldLeases {
   }
 
   /**
-   * Has a lease granted to take the place of the present one, soon and as often as it takes, and tells once there is one to
-   * `move()` to. Nothing, where that is under way.
+   * Has a lease granted to take the place of the present one, soon and as often as it takes. Nothing, where that is under way;
+   * but one that waits after a failure is asked for anew, for what failed was the cluster before this election.
    */
-  replace(onGranted: () => void): void {
-    if (this.#successor) return;
+  replace(): void {
+    if (this.#successor && !(this.#successor.timer && this.#successor.failures > 0)) return;
+    this.#revoke(this.#endSuccessor());
     const { clock, random } = this.#options;
-    const nothing = { asked: undefined, granted: undefined, timer: undefined };
-    const successor: Successor = { ...nothing, failures: 0, ended: new AbortController() };
-    this.#successor = successor;
-    const leftMs = (this.#kept?.settledAtMs ?? 0) + this.ttlMs - clock.nowMs();
+    const leftMs = (this.#present?.kept?.settledAtMs ?? 0) + this.ttlMs - clock.nowMs();
     const spreadMs = Math.max(0, Math.min(this.ttlMs * SPREAD, leftMs / 2));
-    successor.timer = clock.after(random() * spreadMs, () => void this.#grantSuccessor(successor, onGranted));
+    this.#replaceAfter(random() * spreadMs, 0);
   }
 
   /** Makes the fresh lease the present one, and keeps that of before too. */
   move(): void {
-    const { asked, granted } = this.#successor ?? {};
-    if (!(asked && granted)) return;
-    this.#former.set(this.id, this.#kept);
+    const fresh = this.#successor?.lease;
+    if (!(fresh?.granted && this.#present)) return;
+    this.#former = [...this.#former, this.#present];
     this.#successor = undefined;
-    this.#asked = asked;
-    this.#granted = granted;
-    this.#term = asked.inTerm ?? granted.term;
+    this.#present = fresh;
+    this.#term = fresh.inTerm ?? fresh.granted.term;
     this.keep();
+  }
+
+  /**
+   * Makes the lease of before the present one again, for the keys may not be written under the fresh one, which is given back. It
+   * is tried again much later. Says whether there was one of before.
+   */
+  moveBack(error: Error): boolean {
+    const before = this.#former.at(-1);
+    if (!before) return false;
+    for (const lease of [this.#endSuccessor(), this.#present]) this.#revoke(lease);
+    this.#present = before;
+    this.#former = this.#former.slice(0, -1);
+    this.#tellRefused(error);
+    const pauseMs = this.ttlMs * LONGEST_PAUSE_WHEN_REFUSED_OF_TTL;
+    this.#replaceAfter(equalJitter({ baseMs: pauseMs, maxMs: pauseMs }, 1, this.#options.random), 1);
+    return true;
   }
 
   /** Gives back those that the keys were moved from: they hold none any more. */
   giveBackFormer(): void {
-    const former = [...this.#former];
-    this.#former.clear();
-    for (const [id, kept] of former) {
-      kept?.stop();
-      revokeLease(this.#options.client, id, RELEASE_WITHIN_MS).catch(() => {});
-    }
+    const former = this.#former;
+    this.#former = [];
+    this.#refused = false;
+    for (const lease of former) this.#revoke(lease);
   }
 
   /** The present one is gone. What was asked for to take its place takes it. */
   forget(): void {
-    this.#kept?.stop();
-    this.#kept = undefined;
-    this.#asked = this.#endSuccessor();
+    this.#present?.kept?.stop();
+    this.#present = this.#endSuccessor();
     this.#term = undefined;
   }
 
   /** Stops keeping any, and revokes all: what still hangs on them goes with them. */
   async giveBack(timeoutMs: number): Promise<void> {
-    const ids = [this.#asked?.id, this.#endSuccessor()?.id, ...this.#former.keys()];
-    for (const kept of [this.#kept, ...this.#former.values()]) kept?.stop();
-    this.#kept = undefined;
-    this.#asked = undefined;
+    const leases = [this.#present, this.#endSuccessor(), ...this.#former];
+    this.#present = undefined;
+    this.#former = [];
     this.#term = undefined;
-    this.#former.clear();
+    for (const lease of leases) lease?.kept?.stop();
     const { client } = this.#options;
-    await Promise.all(ids.map((id) => (id === undefined ? undefined : revokeLease(client, id, timeoutMs))));
+    await Promise.all(leases.map((lease) => lease && revokeLease(client, lease.id, timeoutMs)));
   }
 
-  async #grantSuccessor(successor: Successor, onGranted: () => void): Promise<void> {
+  #replaceAfter(delayMs: number, failures: number): void {
+    const successor: Successor = { lease: undefined, timer: undefined, failures, ended: new AbortController() };
+    this.#successor = successor;
+    successor.timer = this.#options.clock.after(delayMs, () => void this.#grantSuccessor(successor));
+  }
+
+  async #grantSuccessor(successor: Successor): Promise<void> {
     const { clock, random, ttlMs } = this.#options;
     const { signal } = successor.ended;
-    successor.asked ??= this.#ask();
+    successor.timer = undefined;
+    successor.lease ??= this.#ask();
+    const { lease } = successor;
     try {
-      successor.granted = await grantLease(this.#options, successor.asked.id, ttlMs, { signal, timeoutMs: TRY_MS });
-      if (!signal.aborted) onGranted();
+      lease.granted = await grantLease(this.#options, lease.id, ttlMs, { signal, timeoutMs: TRY_MS });
     } catch (error) {
       if (signal.aborted) return;
-      if (!isPassing(error)) successor.asked = undefined;
+      const passing = isPassing(error);
+      if (!passing) {
+        successor.lease = undefined;
+        this.#tellRefused(toError(error));
+      }
       successor.failures += 1;
-      const pause = { baseMs: FIRST_PAUSE_MS, maxMs: this.ttlMs * LONGEST_PAUSE_OF_TTL };
+      const ofTtl = passing ? LONGEST_PAUSE_OF_TTL : LONGEST_PAUSE_WHEN_REFUSED_OF_TTL;
+      const pause = { baseMs: FIRST_PAUSE_MS, maxMs: this.ttlMs * ofTtl };
       const pauseMs = fullJitter(pause, successor.failures, random);
-      successor.timer = clock.after(pauseMs, () => void this.#grantSuccessor(successor, onGranted));
+      successor.timer = clock.after(pauseMs, () => void this.#grantSuccessor(successor));
+      return;
     }
+    if (!signal.aborted) this.#observer.onReplaced();
   }
 
-  #ask(): Asked {
-    return { id: randomLeaseId(this.#options.random), inTerm: this.#term };
+  #tellRefused(error: Error): void {
+    if (!this.#refused) this.#observer.onRefused(error);
+    this.#refused = true;
+  }
+
+  #ask(): Held {
+    return { id: randomLeaseId(this.#options.random), inTerm: this.#term, granted: undefined, kept: undefined };
+  }
+
+  /** Nothing hangs on it. */
+  #revoke(lease: Held | undefined): void {
+    if (!lease) return;
+    lease.kept?.stop();
+    revokeLease(this.#options.client, lease.id, RELEASE_WITHIN_MS).catch(() => {});
   }
 
   /** Gives what may have been granted. */
-  #endSuccessor(): Asked | undefined {
+  #endSuccessor(): Held | undefined {
     const successor = this.#successor;
     this.#successor = undefined;
     successor?.timer?.cancel();
     successor?.ended.abort();
-    return successor?.asked;
+    return successor?.lease;
   }
 }

@@ -47,6 +47,8 @@ export interface RunnerObserver {
   onWritten(version: number): void;
   /** A try failed. `passing`: it may succeed later without anybody doing something about it. */
   onFailure(error: Error, passing: boolean): void;
+  /** After an election the keys could not be moved to a fresh lease; they stay where they are. */
+  onMoveRefused(error: Error): void;
   /** The keys cannot be watched over: etcd refuses to let them be read. */
   onBlind(error: Error): void;
 }
@@ -63,7 +65,7 @@ export class RegistrationRunner {
     keep: () => this.#leases.keep(),
     forget: () => this.#leases.forget(),
     release: () => void this.#leases.giveBack(RELEASE_WITHIN_MS).catch(() => {}),
-    replace: () => this.#leases.replace(() => this.#dispatch({ type: "replaced" })),
+    replace: () => this.#leases.replace(),
     move: () => this.#leases.move(),
     "accept-term": () => this.#leases.acceptTerm(),
     guard: () => this.#watchKeys(),
@@ -94,12 +96,16 @@ export class RegistrationRunner {
     this.#wanted = instance;
     this.#observer = observer;
     this.#leases = new HeldLeases(environment, {
-      probePrefix: environment.layout.prefix(service),
-      onTerm: (term) => this.#heard(term),
-      onRenewed: () => this.#dispatch({ type: "renewed" }),
-      onOverdue: () => this.#dispatch({ type: "overdue" }),
-      onExpired: () => this.#dispatch({ type: "expired" }),
-      onGone: () => this.#dispatch({ type: "lease-gone" }),
+      lease: {
+        probePrefix: environment.layout.prefix(service),
+        onTerm: (term) => this.#heard(term),
+        onRenewed: () => this.#dispatch({ type: "renewed" }),
+        onOverdue: () => this.#dispatch({ type: "overdue" }),
+        onExpired: () => this.#dispatch({ type: "expired" }),
+        onGone: () => this.#dispatch({ type: "lease-gone" }),
+      },
+      onReplaced: () => this.#dispatch({ type: "replaced" }),
+      onRefused: (error) => observer.onMoveRefused(error),
     });
   }
 
@@ -189,7 +195,10 @@ export class RegistrationRunner {
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof EtcdError && error.kind === "lease-not-found") this.#dispatch({ type: "lease-gone" });
-      else this.#failed(toError(error));
+      else {
+        if (!isPassing(error)) this.#leases.moveBack(toError(error));
+        this.#failed(toError(error));
+      }
     }
   }
 

@@ -54,6 +54,7 @@ export class EtcdRegistration implements Registration {
       onState: (state) => this.#show(state),
       onWritten: (version) => this.#written(version),
       onFailure: (error, passing) => this.#failed(error, passing),
+      onMoveRefused: (error) => this.#moveRefused(error),
       onBlind: (error) => this.#blind(error),
     });
   }
@@ -170,6 +171,12 @@ export class EtcdRegistration implements Registration {
       this.#environment.logger.warn(`${name} is not registered yet: ${error.message}; trying again`);
     }
     this.#lastError = error;
+  }
+
+  #moveRefused(error: Error): void {
+    const name = `${this.service} ${this.#runner.wanted.address}`;
+    const what = "cannot be moved to a fresh lease after an election and stays on the one that it has";
+    this.#environment.logger.warn(`${name} ${what}: ${error.message}; trying again`);
   }
 
   #blind(error: Error): void {
