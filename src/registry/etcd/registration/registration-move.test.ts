@@ -46,6 +46,7 @@ describe("a registration that moves to a fresh lease", () => {
     const fresh = await grant();
     expect(fresh).not.toBe(before);
     expect(revoked()).toEqual([]);
+    expect(registration.lease).toEqual({ id: before, ttlMs: 10_000, revision: 10n }); // it still holds the key
     expect(puts(await claim(21n, ours(address, 10n, before)))).toEqual([[key, address, fresh]]);
     expect(revoked()).toEqual([before]);
     expect(registration.lease).toEqual({ id: fresh, ttlMs: 10_000, revision: 21n });

@@ -77,6 +77,8 @@ export class RegistrationRunner {
   #version = 0;
   /** What stood in etcd last. */
   #written: NewInstance | undefined;
+  /** Under which lease it stood, and since which revision it is known to. */
+  #stands = { id: 0n, revision: 0n };
   readonly #leases: HeldLeases;
   /** What was last written, or tried to be; the keys of a lease are remembered until it ends. */
   #entries: readonly KeyValue[] = [];
@@ -123,7 +125,7 @@ export class RegistrationRunner {
   }
 
   get lease(): { readonly id: bigint; readonly ttlMs: number; readonly revision: bigint } {
-    return { id: this.#entriesLeaseId, ttlMs: this.ttlMs, revision: this.#seenRevision };
+    return { ...this.#stands, ttlMs: this.ttlMs };
   }
 
   /** Registers for the first time, within `withinMs` if it can: so long that two tries fit, and the first can tell why not. */
@@ -185,7 +187,10 @@ export class RegistrationRunner {
       if (signal.aborted) return;
       this.#failures = 0;
       this.#seenRevision = result.revision;
-      if (result.type === "claimed" && former.length > 0) this.#moved(keys);
+      if (result.type === "claimed") {
+        this.#stands = { id: leaseId, revision: result.revision };
+        if (former.length > 0) this.#moved(keys);
+      }
       this.#heard(result.term);
       this.#dispatch(result);
       if (result.type !== "claimed") return;

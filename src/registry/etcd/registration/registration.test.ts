@@ -63,11 +63,11 @@ describe("a registration", () => {
 
   it("reads back a claim of unknown outcome: our lease in the key is success", async () => {
     start();
-    await grant();
+    const lease = await grant();
     await client.nextCall(KV.method.txn).answer(reading(9n));
     await client.nextCall(KV.method.txn).fail(new EtcdError("timeout", 4, "no answer"));
     await clock.advance(50);
-    await client.nextCall(KV.method.txn).answer(reading(10n, ours()));
+    await client.nextCall(KV.method.txn).answer(reading(10n, ours(address, 10n, lease)));
     await started;
     expect(outcome).toBe("registered");
     expect(client.waitingCalls(KV.method.txn)).toBe(0);
