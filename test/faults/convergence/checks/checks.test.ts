@@ -227,6 +227,18 @@ describe("the checks of a run", () => {
       expect(violated({ intents: [...good.intents, intent("c.1", "10.0.0.1")] })).toEqual(["liveness"]);
     });
 
+    it("fails when a key is written as it is again, or moves to one lease after the other, although all had settled", () => {
+      const settled = { atMs: 31_000, revision: 3n };
+      const rewritten = (...leases: readonly number[]) => {
+        const more = leases.map((lease, index) => event(4 + index, "10.0.0.1", "a.1", lease));
+        const lives = [{ sinceMs: 0, events: [...good.lives[0]!.events, ...more] }];
+        return violated({ settled, lives, clients: [client(live(3 + leases.length, [a, b]))] });
+      };
+      expect(rewritten(5, 6)).toEqual([]);
+      expect(rewritten(1)).toEqual(["liveness"]);
+      expect(rewritten(5, 6, 7)).toEqual(["liveness"]);
+    });
+
     it("fails when a key changes although all had settled", () => {
       const again = [event(40, "10.0.0.1"), event(41, "10.0.0.1", "a.1", 1)];
       const before = good.lives[0]!.events;
