@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   address,
+  answerable,
   bytes,
   claim,
   client,
@@ -9,6 +10,7 @@ import {
   deleted,
   grant,
   grants,
+  header,
   idOf,
   key,
   leaseNotFound,
@@ -27,6 +29,7 @@ import {
   revoked,
   spread,
   states,
+  text,
   unavailable,
   watch,
 } from "../../../../test/support/scripted-registration.js";
@@ -53,6 +56,42 @@ describe("a registration that moves to a fresh lease", () => {
     expect([states, log]).toEqual([["registered"], []]);
   });
 
+  it("keeps the old lease no longer, although its revocation is not answered", async () => {
+    await register();
+    const before = idOf();
+    const stream = await reelected();
+    await spread();
+    const fresh = await grant();
+    await claim(21n, ours(address, 10n, before));
+    const from = stream.sent.length;
+    await clock.advance(3_400);
+    expect(stream.sent.slice(from).map(({ ID }) => ID)).toEqual([fresh]);
+  });
+
+  it("believes the fresh lease alone from then on", async () => {
+    await register();
+    const before = idOf();
+    const stream = await reelected();
+    await spread();
+    const fresh = await grant();
+    await clock.advance(6_700);
+    expect(registration.current.state).toBe("suspect"); // the fresh one is overdue
+    const both = await answerable();
+    renew(both, before);
+    expect(registration.current.state).toBe("suspect");
+    renew(both, fresh);
+    expect(registration.current.state).toBe("registered");
+    await clock.advance(3_400);
+    renew(both, fresh);
+    await clock.advance(3_300); // two thirds of the TTL since the old one was confirmed
+    expect(registration.current.state).toBe("registered");
+    await clock.advance(3_300);
+    expect(registration.current.state).not.toBe("lost");
+    (await answerable()).message({ header: header(20n), ID: before, TTL: 0n });
+    expect(grants()).toBe(0);
+    expect([stream.ended, states.includes("lost")]).toEqual(["cancelled", false]);
+  });
+
   it("keeps both leases alive, and its key watched over, until the key has moved", async () => {
     await register();
     const before = idOf();
@@ -74,20 +113,24 @@ describe("a registration that moves to a fresh lease", () => {
   });
 
   it("removes, with the move, what was written for the old lease under a key of its own", async () => {
-    const layout: Layout = {
-      ...goKitLayout(),
-      encode: (_service, instance, leaseId) => [{ key: keyFor(leaseId), value: bytes(instance.address) }],
-    };
-    make(layout);
+    make(layoutWithLeases);
     await register();
-    const before = idOf();
-    await reelected();
+    const first = idOf();
+    const stream = await reelected();
     await spread();
-    const fresh = await grant();
-    const stands: Pair = { key: bytes(keyFor(before)), value: bytes(address), lease: before, modRevision: 10n };
-    const request = await claim(21n, stands);
-    expect(puts(request)).toEqual([[keyFor(fresh), address, fresh]]);
-    expect(removals(request)).toEqual([keyFor(before)]);
+    const gone = await grant();
+    await client.nextCall(KV.method.txn).answer(reading(20n, standing(first, 10n)));
+    await client.nextCall(KV.method.txn).fail(leaseNotFound());
+    const second = await grant();
+    const request = await claim(21n, standing(first, 10n));
+    expect(puts(request)).toEqual([[keyFor(second), address, second]]);
+    expect(removals(request)).toEqual([keyFor(first)]);
+    await reelected(stream);
+    await spread();
+    const third = await grant();
+    const next = await claim(22n, standing(second, 21n));
+    expect(next.compare.map((compare) => text(compare.key))).toEqual([third, second].map(keyFor)); // and no older ones
+    expect(gone).not.toBe(second);
   });
 
   it("claims under the fresh lease when the key is deleted while it is granted", async () => {
@@ -169,6 +212,15 @@ describe("a registration that moves to a fresh lease", () => {
     },
   );
 });
+
+const layoutWithLeases: Layout = {
+  ...goKitLayout(),
+  encode: (_service, instance, leaseId) => [{ key: keyFor(leaseId), value: bytes(instance.address) }],
+};
+
+function standing(lease: bigint, modRevision: bigint): Pair {
+  return { key: bytes(keyFor(lease)), value: bytes(address), lease, modRevision };
+}
 
 function keyFor(leaseId: bigint): string {
   return `/services/book/${leaseId}`;
