@@ -8,10 +8,10 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { bareClient, put } from "./support/bare-etcd.js";
 import { fill, keyAt, VALUE_BYTES, valueAt } from "./support/crowd.js";
 import type { Account, Kind, Step, Word } from "./support/crowd-watcher.js";
 import { startEtcd } from "./support/etcd.js";
+import { putter } from "./support/putter.js";
 import { figure, report } from "./support/report.js";
 import { median, quantile } from "./support/statistics.js";
 
@@ -36,7 +36,7 @@ interface Pass {
 }
 
 await using etcd = await startEtcd();
-const writer = bareClient(etcd.endpoint);
+const writer = putter(etcd.endpoint);
 await fill(writer, "book", INSTANCES);
 let release = 1;
 
@@ -116,7 +116,7 @@ async function change(durationMs: number): Promise<readonly Step[]> {
     for (const due = (elapsedMs * CHANGES_PER_SECOND) / 1_000; made.length < due; ) {
       release += 1;
       const n = (release * 7_919) % INSTANCES;
-      made.push(put(writer, keyAt("book", n), valueAt(n, release)).then(({ revision, atNs }) => [revision, atNs]));
+      made.push(writer.put(keyAt("book", n), valueAt(n, release)).then(({ revision, atNs }) => [revision, atNs]));
     }
     await sleep(1);
   }

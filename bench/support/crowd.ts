@@ -1,6 +1,5 @@
 /** A service of many instances, each a key with a value of 100 bytes that says where it runs. */
-import type { Client } from "@grpc/grpc-js";
-import { put } from "./bare-etcd.js";
+import type { Putter } from "./putter.js";
 
 export const VALUE_BYTES = 100;
 const AT_ONCE = 64;
@@ -16,10 +15,10 @@ export function valueAt(n: number, release = 1): string {
   return valueWith(n, { release: String(release), note });
 }
 
-export async function fill(client: Client, service: string, size: number): Promise<void> {
+export async function fill(writer: Putter, service: string, size: number): Promise<void> {
   for (let first = 0; first < size; first += AT_ONCE) {
     const some = Array.from({ length: Math.min(AT_ONCE, size - first) }, (_, index) => first + index);
-    await Promise.all(some.map((n) => put(client, keyAt(service, n), valueAt(n))));
+    await Promise.all(some.map((n) => writer.put(keyAt(service, n), valueAt(n))));
   }
 }
 
