@@ -1,8 +1,8 @@
 /**
  * An etcd cluster of three members in memory and in virtual time: one log, leases, elections, compactions, members that
- * hang, stop or lag, leaders that wake and do not know that they were replaced, and the loss of everything. What it answers is what the embedded registry answers, which a contract
- * suite holds against real etcd; what is added here is that there is more than one member, and that a cluster can be
- * rebuilt. It keeps the whole history, so that every view can be checked at the revision that it claims.
+ * hang, stop or lag, leaders that wake and do not know that they were replaced, and the loss of everything. What it answers
+ * is what the embedded registry answers, which a contract suite holds against real etcd; added are its members, and that it
+ * can be rebuilt. It keeps the whole history, so that every view can be checked at the revision that it claims.
  */
 import {
   create,
@@ -24,6 +24,7 @@ import { type EtcdError, statusError } from "../../../src/registry/etcd/client/e
 import { type ResponseHeader, ResponseHeaderSchema } from "../../../src/registry/etcd/proto/etcd_pb.js";
 import { LeaseClock } from "./clocks.js";
 import { History } from "./history.js";
+import { HungLeaders } from "./hung-leaders.js";
 import { type LogEntry, ModelMember } from "./member.js";
 
 /** After which a member without a leader ends its streams, as three of etcd's election timeouts. */
@@ -32,8 +33,6 @@ const NO_LEADER_MS = 3_000;
 const FIRST_TERM = 10_000n;
 const TERMS_PER_LIFE = 100n;
 const TERM_HEARD_AFTER_MS = 400;
-/** What a leader wanted to revoke before it knew of its successor, and could not, is tried again after etcd's request timeout. */
-const REVOKED_AGAIN_MS = 7_000;
 
 /** Who asks; writes and leases are put down to them. */
 export interface Caller {
@@ -70,15 +69,11 @@ export class ModelCluster {
   readonly #random: Random;
   readonly #deedObservers = new Set<(deed: Deed) => void>();
   readonly #leaseOwners = new Map<bigint, string>();
-  readonly #leaseTtls = new Map<bigint, bigint>();
   #clusterId = 7n;
   #term = FIRST_TERM;
   #electedAtMs = Number.NEGATIVE_INFINITY;
   #leader = this.members[0] as ModelMember; // of three
-  /** When each lease was granted or renewed. */
-  readonly #renewedAtMs = new Map<bigint, number>();
-  /** Of leaders that hang and were replaced: when each lease is over that they do not see renewed. */
-  readonly #endsBelieved = new Map<ModelMember, ReadonlyMap<bigint, number>>();
+  readonly #hungLeaders: HungLeaders;
   #log: LogEntry[] = [];
   #state!: RegistryState; // made by #begin, which the constructor calls
   #leaseClock!: LeaseClock; // likewise
@@ -91,6 +86,7 @@ export class ModelCluster {
   constructor(clock: Clock, random: Random) {
     this.clock = clock;
     this.#random = random;
+    this.#hungLeaders = new HungLeaders(clock, random);
     this.#begin([], []);
   }
 
@@ -168,10 +164,10 @@ export class ModelCluster {
   /** The TTL that the lease has again, in seconds; 0 when there is none. */
   renew(id: bigint): bigint {
     const left = this.#state.leases.renew(id);
-    if (left > 0n) this.#renewedAtMs.set(id, this.clock.nowMs());
+    if (left > 0n) this.#hungLeaders.renewed(id);
     if (left > 0n || this.#lyingRenewals === 0) return left;
     this.#lyingRenewals -= 1;
-    return this.#leaseTtls.get(id) ?? 0n;
+    return this.#hungLeaders.ttlOf(id) ?? 0n;
   }
 
   lieOnRenewals(times: number): void {
@@ -194,11 +190,16 @@ export class ModelCluster {
 
   /** To be called after the standing of a member changed. */
   settle(): void {
-    for (const member of this.members) if (member.standing === "up") this.#act(member);
+    const { life } = this;
+    for (const member of this.members.filter(({ standing }) => standing === "up")) {
+      this.#hungLeaders.wakes(member, (id) => {
+        if (this.life === life && this.hasLeader && this.#state.leases.has(id)) this.#state.leases.revoke(id);
+      });
+    }
     if (this.hasLeader) {
       if (!this.#leaderless) {
         if (this.#leader.standing === "up") return;
-        if (this.#leader.standing === "hung") this.#endsBelieved.set(this.#leader, this.#ends());
+        if (this.#leader.standing === "hung") this.#hungLeaders.replaced(this.#leader);
         this.elect();
         return;
       }
@@ -210,7 +211,7 @@ export class ModelCluster {
     } else if (!this.#leaderless) {
       this.#leaseClock.stop();
       // Who hung as leader and wakes after that may end the leases that outlived it; nothing can be done about two such faults.
-      this.#endsBelieved.clear();
+      this.#hungLeaders.forget();
       this.#leaderless = this.clock.after(NO_LEADER_MS, () => {
         for (const member of this.members) if (member.standing === "up") member.cutStreams("etcdserver: no leader");
       });
@@ -225,7 +226,7 @@ export class ModelCluster {
     const leases = new Set(kept.flatMap(({ changes }) => changes.map(({ keyValue }) => keyValue.lease)));
     this.#leaderless?.cancel();
     this.#leaderless = undefined;
-    this.#endsBelieved.clear();
+    this.#hungLeaders.forget();
     this.#leader = this.members[0] as ModelMember; // of three
     this.#electedAtMs = Number.NEGATIVE_INFINITY;
     this.#state.leases.close();
@@ -239,27 +240,6 @@ export class ModelCluster {
       kept,
       [...leases].filter((lease) => lease !== 0n),
     );
-  }
-
-  #ends(): ReadonlyMap<bigint, number> {
-    return new Map(
-      [...this.#renewedAtMs].map(([id, atMs]) => [id, atMs + 1_000 * Number(this.#leaseTtls.get(id) ?? 0n)]),
-    );
-  }
-
-  /** As a leader that wakes and does not know yet that there is another one. */
-  #act(member: ModelMember): void {
-    const ends = this.#endsBelieved.get(member) ?? [];
-    this.#endsBelieved.delete(member);
-    const life = this.life;
-    for (const [id, atMs] of ends) {
-      if (atMs > this.clock.nowMs()) continue;
-      const revoke = () => {
-        if (this.life === life && this.hasLeader && this.#state.leases.has(id)) this.#state.leases.revoke(id);
-      };
-      if (this.#random() < 0.5) revoke();
-      else this.clock.after(REVOKED_AGAIN_MS, revoke);
-    }
   }
 
   #begin(commits: readonly Commit[], leases: readonly bigint[]): void {
@@ -280,7 +260,7 @@ export class ModelCluster {
       random: this.#random,
       openStreams: new Set(),
     };
-    for (const lease of leases) this.#state.leases.grant(lease, this.#leaseTtls.get(lease) ?? 10n);
+    for (const lease of leases) this.#state.leases.grant(lease, this.#hungLeaders.ttlOf(lease) ?? 10n);
     for (const member of this.members) member.begin(this.#log);
     this.#caller = { name: "snapshot", note: "" };
     for (const { changes } of commits) {
@@ -300,8 +280,7 @@ export class ModelCluster {
   }
 
   #granted({ ID, TTL }: { readonly ID: bigint; readonly TTL: bigint }, caller: Caller | undefined): void {
-    this.#leaseTtls.set(ID, TTL);
-    this.#renewedAtMs.set(ID, this.clock.nowMs());
+    this.#hungLeaders.granted(ID, TTL);
     if (caller) this.#leaseOwners.set(ID, caller.name);
   }
 
