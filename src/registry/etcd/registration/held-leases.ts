@@ -14,18 +14,13 @@ import type { EtcdClient } from "../client/client.js";
 import { isPassing } from "../client/etcd-error.js";
 import { type GrantedLease, grantLease, revokeLease } from "./lease.js";
 import type { KeptLease, LeaseKeeper, LeaseObserver } from "./lease-keeper.js";
+import { FIRST_PAUSE_MS, LONGEST_PAUSE_OF_TTL, RELEASE_WITHIN_MS, TRY_MS } from "./tries.js";
 
 // Hundreds of registrations learn of an election in the same second. Of the TTL: short enough to be done before the leader
 // of before could think that it is over.
 const SPREAD = 1 / 6;
-// One try of a grant. The pauses are as short as an election asks for, and stay well within the TTL; but what was refused is
-// mended by a person (space, a permission), and the lease that is to be replaced is well.
-const TRY_MS = 3_000;
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_OF_TTL = 1 / 2;
+// What was refused is mended by a person (space, a permission), and the lease that is to be replaced is well.
 const LONGEST_PAUSE_WHEN_REFUSED_OF_TTL = 4;
-// Nothing hangs on a lease that keys were moved from: should this fail, it runs out by itself.
-const RELEASE_WITHIN_MS = 2_000;
 
 export interface HeldLeasesOptions {
   readonly client: EtcdClient;

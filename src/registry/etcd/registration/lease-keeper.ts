@@ -59,8 +59,8 @@ export interface LeaseKeeperOptions {
 
 export interface KeptLease {
   /**
-   * When the confirmation before the last was asked for. The last one may be that of a new leader who was not yet known as
-   * such; so this is the last that is sure to have reached the one before.
+   * When the confirmation before the last was asked for. The last one may be of a new leader, told with the term of before; so
+   * this one is the last that the leader of before is sure to have seen.
    */
   readonly settledAtMs: number;
   /** No more renewals; the observer hears nothing after it. */

@@ -20,15 +20,7 @@ import { HeldLeases } from "./held-leases.js";
 import type { LeaseKeeper } from "./lease-keeper.js";
 import { OwnKeys } from "./own-keys.js";
 import { type Effect, type Event, type State, transition } from "./registration-machine.js";
-
-// The first tries follow quickly, for an election is over in a second. The longest pause lets a cluster that came back
-// breathe and is well within the TTL, so that what it kept is not lost.
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_OF_TTL = 1 / 2;
-// One try of a grant or a claim; ample for three members, and what is repeated does no harm.
-const TRY_MS = 3_000;
-// What is given back because the key was taken: should this fail, it runs out by itself.
-const RELEASE_WITHIN_MS = 2_000;
+import { FIRST_PAUSE_MS, LONGEST_PAUSE_OF_TTL, RELEASE_WITHIN_MS, TRY_MS } from "./tries.js";
 
 /** What all registrations of one registry share. */
 export interface RegistrationEnvironment {
