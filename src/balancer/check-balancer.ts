@@ -1,7 +1,7 @@
 /** Refuses what is no strategy and no metric, each tried: without its parentheses a function gives another one instead. */
 import { checkFunction, checkObject, described } from "../check-kind.js";
 import type { Clock } from "../clock.js";
-import { RollcallError } from "../errors.js";
+import { RollcallError, toError } from "../errors.js";
 import type { Metric, Peers } from "./meter.js";
 import type { Strategy } from "./strategy.js";
 
@@ -20,7 +20,16 @@ export function tryBalancer(strategy: Strategy, metric: Metric, clock: Clock): v
   }
   checkFunction("metric", metric, "write e.g. peakEwma()");
   const remedy = "a meter: write e.g. peakEwma(), with its parentheses";
-  checkObject("metric()", metric(new Nobody(), { clock }), "begin", remedy);
+  checkObject("metric()", made(metric, clock, remedy), "begin", remedy);
+}
+
+function made(metric: Metric, clock: Clock, remedy: string): unknown {
+  try {
+    return metric(new Nobody(), { clock });
+  } catch (error) {
+    const message = `\`metric()\` has to be ${remedy}; it threw: ${toError(error).message}`;
+    throw new RollcallError("INVALID_ARGUMENT", message, { cause: error });
+  }
 }
 
 class Nobody implements Peers {
