@@ -17,5 +17,5 @@ const faults = (folder: string, groupOrder: number, maxWorkers: number) => ({
 });
 
 export default defineConfig({
-  test: { pool: "forks", projects: [faults("slow", 0, 6), faults("busy", 1, 3)] },
+  test: { pool: "forks", projects: [faults("slow", 0, 4), faults("busy", 1, 3)] },
 });

@@ -12,7 +12,7 @@ export interface GrantedLease {
   readonly ttlMs: number;
   /** Monotonic time at which etcd is known to have counted the TTL from, at the latest. */
   readonly confirmedAtMs: number;
-  /** The raft term in which it was granted; 0 where that may be an earlier one than any that was heard of. */
+  /** The raft term in which it was granted, or in which it was found where the answer to its grant was lost. */
   readonly term: bigint;
 }
 
@@ -35,11 +35,11 @@ export async function grantLease(
     if (!(error instanceof EtcdError && error.kind === "lease-exists")) throw error;
   }
   const askedAtMs = clock.nowMs();
-  const { TTL: left, grantedTTL } = await client.unary(Lease.method.leaseTimeToLive, { ID: id }, options);
+  const { TTL: left, grantedTTL, header } = await client.unary(Lease.method.leaseTimeToLive, { ID: id }, options);
   // It ran out between the two questions, so the id is free again.
   if (left < 0n) return grantLease({ client, clock }, id, ttlMs, options);
   const ranForMs = Number(grantedTTL - left) * 1_000;
-  return { id, ttlMs: Number(grantedTTL) * 1_000, confirmedAtMs: askedAtMs - ranForMs, term: 0n };
+  return { id, ttlMs: Number(grantedTTL) * 1_000, confirmedAtMs: askedAtMs - ranForMs, term: termOf(header) };
 }
 
 /**
